@@ -1,0 +1,1 @@
+"""Data models that jwst lacks, and how coronx reads associations."""

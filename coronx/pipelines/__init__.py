@@ -1,0 +1,1 @@
+"""Pipelines: an association in, products out."""

@@ -1,0 +1,1 @@
+"""Pictures of the products; needs the extra ``coronx[report]``."""

@@ -1,0 +1,1 @@
+"""Thin steps: open, compute, write, mark."""

@@ -1,0 +1,1 @@
+"""Steps for coronagraphic exposures."""
