@@ -1,0 +1,86 @@
+"""Open exposures, and refuse those that do not belong together."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from astropy.utils.exceptions import AstropyUserWarning
+from stdatamodels.jwst import datamodels
+from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
+
+from coronx.models.errors import InputError
+from coronx.refdata.modes import plain_mask_name
+
+__all__ = ["check_alike", "name_of", "open_cube"]
+
+
+def name_of(model: JwstDataModel) -> str:
+    """Return the file name of a model for messages."""
+    return str(model.meta.filename or "a model in memory")
+
+
+def open_cube(path: Path) -> CubeModel:
+    """Open an exposure of calibrated integrations.
+
+    Parameters
+    ----------
+    path : Path
+        A ``_calints`` (or ``_crfints``) file.
+
+    Returns
+    -------
+    CubeModel
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cut short, not readable, or not a cube of integrations.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; put it there, or correct the association")
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*truncated.*", category=AstropyUserWarning)
+            model = datamodels.open(str(path))
+    except (OSError, ValueError, TypeError, AstropyUserWarning, KeyError) as err:
+        reason = str(err).splitlines()[0] if str(err) else type(err).__name__
+        raise InputError(f"{path}: cannot be read ({reason}); fetch the file again") from err
+    if not isinstance(model, CubeModel) or model.data is None or model.data.ndim != 3:
+        kind = f"{type(model).__name__} of shape {model.shape}"
+        model.close()
+        raise InputError(
+            f"{path}: not a cube of integrations but a {kind}; give the _calints product"
+        )
+    return model
+
+
+def check_alike(models: Sequence[JwstDataModel]) -> None:
+    """Raise unless all models are of one observing mode and one frame size.
+
+    Raises
+    ------
+    InputError
+        Naming the first model that differs, and in what.
+    """
+    first = models[0]
+    for other in models[1:]:
+        for what, value in _mode(first).items():
+            found = _mode(other)[what]
+            if found != value:
+                raise InputError(
+                    f"{name_of(other)}: {what} is {found}, but {name_of(first)} has {value}; "
+                    "take one of them out of the association"
+                )
+
+
+def _mode(model: JwstDataModel) -> dict[str, object]:
+    meta = model.meta
+    mask = meta.instrument.coronagraph
+    return {
+        "the frame (ny, nx)": tuple(int(n) for n in model.shape[-2:]),
+        "INSTRUME": meta.instrument.name,
+        "DETECTOR": meta.instrument.detector,
+        "FILTER": meta.instrument.filter,
+        "CORONMSK": plain_mask_name(mask) if mask else mask,
+        "SUBARRAY": meta.subarray.name,
+    }

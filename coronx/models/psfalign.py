@@ -1,0 +1,230 @@
+"""The 4-D product of reference images aligned to every science integration."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import scipy.fft
+from asdf.schema import load_schema
+from astropy.io import fits
+from numpy.typing import NDArray
+from stdatamodels import fits_support
+from stdatamodels.jwst.datamodels import QuadModel
+from stdatamodels.jwst.datamodels.dqflags import pixel
+from stdatamodels.properties import ObjectNode
+
+from coronx.models.schema import EXTENSION
+from coronx.ops.shift import phase, shift_flags, shift_variance
+
+__all__ = ["OUTSIDE", "PsfAlignModel"]
+
+# Flags of a pixel that holds nothing: beyond a moved reference's frame.
+OUTSIDE: int = pixel["DO_NOT_USE"] | pixel["NON_SCIENCE"]
+
+_HDUS = {"data": "SCI", "err": "ERR", "dq": "DQ"}
+# Variance and flags follow shifts of a tenth of a pixel or more: flags spread to what they
+# overlap by a tenth, and a variance changes little over less.
+_COARSE = 0.1
+
+
+class PsfAlignModel(QuadModel):
+    """References aligned to every integration, formed plane by plane when they are asked for.
+
+    Plane [n, m] is the m-th reference moved to the n-th science integration. The shift that
+    moved it to the first integration and the one between the integrations add up in the phases
+    of one Fourier transform, so only the references aligned to the first integration are held.
+    The whole array, as large as both counts multiplied, stands in memory only when `data`,
+    `err` or `dq` is read; `save` writes it a plane at a time.
+
+    A saved file is an ordinary QuadModel for the host.
+
+    Parameters
+    ----------
+    init : str, HDUList, QuadModel or None
+        What the host's class opens.
+    **kwargs
+        Passed on to the host's class.
+
+    Attributes
+    ----------
+    reference_shifts, integration_shifts : numpy table
+        See `coronx.models.schema.SHIFTS_DTYPE`: the (dx, dy) that moved each reference to the
+        first integration, and that lead from the first integration to each.
+    """
+
+    def __init__(self, init: Any = None, **kwargs: Any) -> None:
+        self._common: dict[str, NDArray[Any]] = {}
+        kwargs.setdefault(
+            "schema", {"allOf": [load_schema(self.schema_url, resolve_references=True), EXTENSION]}
+        )
+        super().__init__(init, **kwargs)
+        if isinstance(init, PsfAlignModel):
+            self._common = init._common
+
+    @classmethod
+    def from_common(
+        cls, data: NDArray[np.float32], err: NDArray[np.float32], dq: NDArray[np.uint32]
+    ) -> Self:
+        """Return a model of the references aligned to the first integration, each (nref, ny, nx).
+
+        `data` and `err` must be finite; `dq` says where they mean nothing. The table
+        `integration_shifts` has to be set before anything else is done with the model.
+        """
+        model = cls()
+        model._common = {"data": data, "err": err, "dq": dq}
+        return model
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a file, reading only the first integration's planes if it tells the shifts."""
+        with fits.open(path, memmap=False) as hdulist:
+            if "SCISHIFT" not in hdulist:
+                return cls(str(path))
+            small = fits.HDUList(
+                [_without_data(h) if h.name in _HDUS.values() else h.copy() for h in hdulist]
+            )
+            planes = {name: np.array(hdulist[hdu].section[0]) for name, hdu in _HDUS.items()}
+        model = cls(small)
+        model.meta.filename = Path(path).name
+        gone = (planes["dq"] & OUTSIDE) == OUTSIDE
+        for name in ("data", "err"):
+            planes[name] = np.where(gone, 0.0, planes[name]).astype(np.float32)
+        planes["dq"] = planes["dq"].astype(np.uint32)  # native byte order
+        model._common = planes
+        return model
+
+    @property
+    def _model_type(self) -> str:
+        return "QuadModel"
+
+    @property
+    def common(self) -> dict[str, NDArray[Any]] | None:
+        """The `data`, `err` and `dq` aligned to the first integration, or None if not held so."""
+        return self._common or None
+
+    @property
+    def shifts(self) -> NDArray[np.float64]:
+        """(dx, dy) in pixels from the first integration to each, (nint, 2)."""
+        table = self.integration_shifts
+        return np.stack([table["dx"], table["dy"]], axis=1).astype(np.float64)
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The shape (nint, nref, ny, nx), known without forming the planes."""
+        if self._common:
+            return (len(self.integration_shifts), *self._common["data"].shape)
+        return super().shape
+
+    @property
+    def data(self) -> NDArray[np.float32] | None:
+        """Aligned references; NaN where one has nothing."""
+        return self._whole("data")
+
+    @property
+    def err(self) -> NDArray[np.float32] | None:
+        """1-sigma errors, moved as variances."""
+        return self._whole("err")
+
+    @property
+    def dq(self) -> NDArray[np.uint32] | None:
+        """Data quality, moved with the images."""
+        return self._whole("dq")
+
+    def plane(self, name: str, integration: int, reference: int) -> NDArray[Any]:
+        """Return one (ny, nx) plane of `data`, `err` or `dq`."""
+        shift = self.shifts[integration]
+        flags = self._common["dq"][reference]
+        coarse = bool(np.abs(shift).max() >= _COARSE)
+        if coarse:
+            flags = shift_flags(flags, shift, outside=OUTSIDE)
+        if name == "dq":
+            return flags
+        values = self._common[name][reference]
+        if name == "data" and shift.any():
+            values = _moved(values, shift)
+        elif name == "err" and coarse:
+            values = np.sqrt(shift_variance(values**2, shift))
+        return np.where((flags & OUTSIDE) == OUTSIDE, np.float32(np.nan), values)
+
+    def copy(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a deep copy; the planes held are shared, since nothing changes them."""
+        result = super().copy(memo)
+        result._common = self._common
+        return result
+
+    __copy__ = __deepcopy__ = copy
+
+    def to_fits(self, init: str, *args: Any, **kwargs: Any) -> None:
+        """Write a FITS file, a plane at a time."""
+        if not self._common:
+            super().to_fits(init, *args, **kwargs)
+            return
+        self.on_save(init)
+        hdulist = fits_support.to_fits(self._instance, self._schema)
+        hdulist[0].writeto(init, overwrite=True)
+        for name, hdu in _HDUS.items():
+            self._stream(init, name, hdulist[hdu].header if hdu in hdulist else fits.Header())
+        with fits.open(init, mode="append") as out:
+            for hdu in hdulist[1:]:
+                if hdu.name not in _HDUS.values():
+                    out.append(hdu)
+
+    def to_asdf(self, init: str, *args: Any, **kwargs: Any) -> None:
+        """Write an ASDF file; the whole array is formed for it."""
+        if not self._common:
+            super().to_asdf(init, *args, **kwargs)
+            return
+        whole = QuadModel(data=self.data, err=self.err, dq=self.dq)
+        whole.extend_schema(EXTENSION)
+        whole.update(self)
+        whole.reference_shifts = self.reference_shifts
+        whole.integration_shifts = self.integration_shifts
+        whole.to_asdf(init, *args, **kwargs)
+
+    def _whole(self, name: str) -> NDArray[Any] | None:
+        if not self._common:
+            return ObjectNode.__getattr__(self, name)
+        shape = self.shape
+        whole = np.empty(shape, self._common[name].dtype)
+        for n, m in np.ndindex(shape[:2]):
+            whole[n, m] = self.plane(name, n, m)
+        return whole
+
+    def _stream(self, path: str, name: str, header: fits.Header) -> None:
+        shape = self.shape
+        flags = name == "dq"
+        template = fits.ImageHDU(header=header, name=_HDUS[name]).header
+        template["BITPIX"] = 32 if flags else -32
+        template["NAXIS"] = 4
+        for axis, size in enumerate(shape[::-1], start=1):
+            template.set(f"NAXIS{axis}", size, after=f"NAXIS{axis - 1}" if axis > 1 else "NAXIS")
+        if flags:
+            template["BSCALE"] = 1
+            template["BZERO"] = 2**31
+        stream = fits.StreamingHDU(path, template)
+        for n, m in np.ndindex(shape[:2]):
+            values = self.plane(name, n, m)
+            if flags:
+                # FITS keeps unsigned integers as signed ones with an offset.
+                values = (values ^ np.uint32(2**31)).view(np.int32)
+            stream.write(values)
+        stream.close()
+
+
+def _moved(values: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
+    # Single precision, as the product's: its rounding is far below the noise.
+    ny, nx = values.shape
+    spectrum = scipy.fft.rfft2(values)
+    spectrum *= phase(nx, shift[0], half=True).astype(np.complex64)
+    spectrum *= phase(ny, shift[1]).astype(np.complex64)[:, None]
+    return scipy.fft.irfft2(spectrum, s=values.shape, overwrite_x=True)
+
+
+def _without_data(hdu: fits.ImageHDU) -> fits.ImageHDU:
+    header = hdu.header.copy()
+    for key in ("BSCALE", "BZERO"):
+        header.remove(key, ignore_missing=True)
+    return fits.ImageHDU(
+        header=fits.Header(c for c in header.cards if not c.keyword.startswith("NAXIS")),
+        name=hdu.name,
+    )

@@ -1,0 +1,159 @@
+"""Align a stack of reference images to a template, with their variances and flags."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from coronx.ops.median import fill_local_median
+from coronx.ops.registration import Registration, Template
+from coronx.ops.shift import apply_ramp, shift_flags, shift_variance
+
+__all__ = ["AlignedStack", "Exposure", "align_stack", "clean_exposure", "registration_weight"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Images with what is known of their pixels.
+
+    Attributes
+    ----------
+    data : ndarray (n, ny, nx)
+        Images; bad pixels already filled, so that all are finite.
+    variance : ndarray (n, ny, nx)
+        Variance, positive and finite, or all zero where it is not known.
+    flags : ndarray (n, ny, nx), uint32
+        Bit flags.
+    bad : ndarray of bool (n, ny, nx)
+        Pixels that were filled.
+    """
+
+    data: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    flags: NDArray[np.uint32]
+    bad: Mask
+
+
+@dataclass(frozen=True)
+class AlignedStack:
+    """References aligned to a template.
+
+    Attributes
+    ----------
+    data, variance : ndarray (nref, ny, nx), float32
+        Aligned images, finite everywhere.
+    flags : ndarray (nref, ny, nx), uint32
+        Flags moved with the images; they say where `data` means nothing: where a reference does
+        not reach, and everywhere in one that could not be registered.
+    registration : Registration
+        Of the references to the template.
+    """
+
+    data: NDArray[np.float32]
+    variance: NDArray[np.float32]
+    flags: NDArray[np.uint32]
+    registration: Registration
+
+
+def clean_exposure(
+    data: NDArray[np.floating],
+    error: NDArray[np.floating],
+    flags: NDArray[np.uint32],
+    *,
+    bad_bits: int,
+    box: int,
+    blank: int = 0,
+) -> Exposure:
+    """Fill bad pixels with local medians, and make a variance that can be moved.
+
+    Parameters
+    ----------
+    data, error : ndarray (n, ny, nx)
+        Images and their 1-sigma errors. Errors that are not positive and finite are
+        taken as unknown, and filled like bad pixels.
+    flags : ndarray (n, ny, nx), uint32
+        Bit flags.
+    bad_bits : int
+        Bits that make a pixel bad; pixels that are not finite are always bad.
+    box : int
+        Side of the median's box in pixels.
+    blank : int
+        Bits that make a bad pixel zero instead of a median: pixels that see no sky.
+
+    Returns
+    -------
+    Exposure
+    """
+    bad = (flags & np.uint32(bad_bits)) != 0
+    bad |= ~np.isfinite(data)
+    filled = np.empty(data.shape, np.float32)
+    variance = np.empty(data.shape, np.float32)
+    for n in range(data.shape[0]):
+        filled[n] = fill_local_median(data[n], bad[n], box=box)
+        square = np.square(error[n], dtype=np.float32)
+        unknown = bad[n] | ~(error[n] > 0.0) | ~np.isfinite(square)
+        if unknown.any():
+            known = square[~unknown]
+            default = float(np.median(known)) if known.size else 0.0
+            square = fill_local_median(square, unknown, box=max(box, 3), default=default)
+        variance[n] = square
+    filled[bad & ((flags & np.uint32(blank)) != 0)] = 0.0
+    return Exposure(filled, variance, flags, bad)
+
+
+def registration_weight(mask: Array, target: Exposure, references: Exposure) -> Array:
+    """Return the weight of each pixel in the fits: mask squared over the typical variance.
+
+    The mask multiplies the residual, as in the host's step, so that it enters the sum of squares
+    squared. The variance is that of the first target image plus the references'
+    mean: one weight for all, which is what makes the fits fast.
+
+    Parameters
+    ----------
+    mask : ndarray (ny, nx)
+        1 where a pixel is used in full, 0 where it is not.
+    target, references : Exposure
+
+    Returns
+    -------
+    ndarray (ny, nx)
+    """
+    variance = target.variance[0] + references.variance.mean(axis=0, dtype=np.float64)
+    if not variance.any():
+        return mask**2
+    floor = 1e-3 * np.median(variance[variance > 0.0])
+    return mask**2 / np.maximum(variance, floor)
+
+
+def align_stack(references: Exposure, template: Template, *, outside: int) -> AlignedStack:
+    """Register references to a template and move them onto it.
+
+    Parameters
+    ----------
+    references : Exposure
+    template : Template
+    outside : int
+        Flags of pixels that hold nothing: their source lies beyond the reference's frame, or
+        the reference could not be registered.
+
+    Returns
+    -------
+    AlignedStack
+    """
+    found = template.register(references.data, references.bad)
+    shape = references.data.shape
+    data = np.empty(shape, np.float32)
+    variance = np.empty(shape, np.float32)
+    flags = np.empty(shape, np.uint32)
+    for m, shift in enumerate(found.shift):
+        spectrum = scipy.fft.rfft2(references.data[m].astype(np.float64))
+        data[m] = apply_ramp(spectrum, shift, shape[1:])
+        variance[m] = shift_variance(references.variance[m], shift)
+        flags[m] = shift_flags(references.flags[m], shift, outside=outside)
+        if not found.converged[m]:
+            flags[m] |= np.uint32(outside)
+    return AlignedStack(data, variance, flags, found)
