@@ -1,0 +1,161 @@
+"""Where the star is in an exposure, and on the sky."""
+
+import copy
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.modeling.models import Shift
+from jwst.assign_wcs.util import update_s_region_imaging
+from stdatamodels.jwst.datamodels import JwstDataModel
+
+from coronx.models.members import name_of
+from coronx.models.schema import extend
+from coronx.refdata.modes import find_mode
+
+__all__ = ["StarPlace", "check_wcs", "find_star", "move_wcs", "record_star", "sky_of"]
+
+log = logging.getLogger(__name__)
+
+# Target acquisition puts the star within a pixel of the mask's centre.
+_ACQUISITION = 2.0
+_WCS_TOLERANCE = 0.1  # pixels
+
+
+@dataclass(frozen=True)
+class StarPlace:
+    """The star's place in a frame.
+
+    Attributes
+    ----------
+    x, y : float
+        0-based pixel coordinates.
+    source : str
+        Where they are from.
+    """
+
+    x: float
+    y: float
+    source: str
+
+
+def find_star(model: JwstDataModel, given: list[float] | None = None) -> StarPlace:
+    """Return the star's place in an exposure or a combined image.
+
+    In order: the place given; the one that an earlier step recorded (keywords STARCENX,
+    STARCENY); the sky position recorded, through the image's WCS; the WCS's reference
+    pixel, on which target acquisition puts the star, unless it lies away from the mask of the
+    mode: then the mask's centre in flight, with a warning.
+
+    Parameters
+    ----------
+    model : JwstDataModel
+        Exposure or image.
+    given : list of float, optional
+        0-based (x, y), believed as it is.
+    """
+    if given is not None:
+        return StarPlace(float(given[0]), float(given[1]), "given")
+    known = _recorded(model)
+    if known is not None:
+        return known
+    info = model.meta.wcsinfo
+    ny, nx = model.shape[-2:]
+    mode = find_mode(model.meta.instrument.coronagraph, model.meta.subarray.name)
+    if mode is not None and mode.shape != (ny, nx):
+        mode = None
+    if info.crpix1 is None or info.crpix2 is None:
+        if mode is not None:
+            return StarPlace(*mode.center, "mask centre")
+        return StarPlace((nx - 1) / 2, (ny - 1) / 2, "middle of the frame")
+    place = StarPlace(info.crpix1 - 1.0, info.crpix2 - 1.0, "CRPIX")
+    if mode is not None:
+        away = float(np.hypot(place.x - mode.center[0], place.y - mode.center[1]))
+        if away > _ACQUISITION:
+            log.warning(
+                "%s: CRPIX (%.1f, %.1f) is %.1f pixels from the centre of %s in flight; the "
+                "star is taken to be at the mask's centre. Give --star_center if it is not.",
+                name_of(model), place.x + 1, place.y + 1, away, mode.coronmsk,
+            )  # fmt: skip
+            return StarPlace(*mode.center, "mask centre")
+    return place
+
+
+def _recorded(model: JwstDataModel) -> StarPlace | None:
+    record = getattr(model.meta, "coronx", None)
+    if record is None:
+        return None
+    x, y = getattr(record, "star_x", None), getattr(record, "star_y", None)
+    if x is None or y is None:
+        return None
+    return StarPlace(x - 1.0, y - 1.0, getattr(record, "star_source", None) or "recorded")
+
+
+def record_star(model: JwstDataModel, star: StarPlace) -> None:
+    """Write the star's place, and its sky position by the model's WCS, into the model."""
+    record = extend(model).meta.coronx
+    record.star_x, record.star_y, record.star_source = star.x + 1.0, star.y + 1.0, star.source
+    if model.hasattr("meta.wcs") or getattr(model.meta, "wcs", None) is not None:
+        sky = sky_of(model, star)
+        record.star_ra, record.star_dec = float(sky.ra.deg), float(sky.dec.deg)
+
+
+def sky_of(model: JwstDataModel, star: StarPlace) -> SkyCoord:
+    """Return the sky position of a pixel by the model's gwcs."""
+    ra, dec = model.meta.wcs(star.x, star.y, with_bounding_box=False)
+    return SkyCoord(float(ra), float(dec), unit="deg")
+
+
+def check_wcs(model: JwstDataModel, star: StarPlace) -> None:
+    """Warn where the FITS keywords and the gwcs place the star on different pixels.
+
+    Both are carried by every exposure; files whose headers were edited by hand disagree.
+    The separation is recorded as WCSDIFF.
+    """
+    info = model.meta.wcsinfo
+    needed = (info.crpix1, info.crval1, info.crval2, info.pc1_1, info.cdelt1)
+    if getattr(model.meta, "wcs", None) is None or any(v is None for v in needed):
+        return
+    by_keywords = SkyCoord(info.crval1, info.crval2, unit="deg")
+    reference = StarPlace(info.crpix1 - 1.0, info.crpix2 - 1.0, "CRPIX")
+    by_gwcs = sky_of(model, reference)
+    offset = float(by_keywords.separation(by_gwcs).arcsec)
+    extend(model).meta.coronx.wcs_offset = offset
+    scale = abs(info.cdelt1) * 3600.0
+    if offset > _WCS_TOLERANCE * scale:
+        log.warning(
+            '%s: the FITS WCS and the gwcs differ by %.3f" (%.1f pixels) at CRPIX; the gwcs is used',
+            name_of(model), offset, offset / scale,
+        )  # fmt: skip
+
+
+def move_wcs(model: JwstDataModel, star: StarPlace, sky: SkyCoord) -> float:
+    """Shift a model's WCS so that it puts the star's pixel on a sky position.
+
+    Parameters
+    ----------
+    model : JwstDataModel
+        Changed in place: gwcs, CRPIX and S_REGION.
+    star : StarPlace
+        The star in the model's frame.
+    sky : SkyCoord
+        Where it is to be.
+
+    Returns
+    -------
+    float
+        Length of the shift in pixels.
+    """
+    wcs = copy.deepcopy(model.meta.wcs)
+    x, y = wcs.invert(sky.ra.deg, sky.dec.deg, with_bounding_box=False)
+    dx, dy = float(x) - star.x, float(y) - star.y
+    box = wcs.bounding_box
+    wcs.insert_transform(wcs.available_frames[0], Shift(dx) & Shift(dy), after=True)
+    wcs.bounding_box = box
+    model.meta.wcs = wcs
+    info = model.meta.wcsinfo
+    if info.crpix1 is not None and info.crpix2 is not None:
+        info.crpix1, info.crpix2 = info.crpix1 - dx, info.crpix2 - dy
+    update_s_region_imaging(model)
+    return float(np.hypot(dx, dy))

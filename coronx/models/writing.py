@@ -1,0 +1,48 @@
+"""Write a product whole or not at all."""
+
+import tempfile
+from pathlib import Path
+
+from stdatamodels.jwst.datamodels import JwstDataModel
+
+from coronx.models.errors import InputError
+
+__all__ = ["check_folder", "write_whole"]
+
+
+def write_whole(model: JwstDataModel, path: str | Path) -> Path:
+    """Save a model under a temporary folder beside its place, then move it there.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
+    path = Path(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".coronx-", dir=path.parent) as folder:
+            made = Path(model.save(str(Path(folder) / path.name)))
+            made.replace(path)
+    except OSError as err:
+        raise _unwritable(path.parent, err) from err
+    return path
+
+
+def check_folder(folder: str | Path) -> None:
+    """Make an output folder if it is not there, and raise unless it can be written to.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".coronx-", dir=folder):
+            pass
+    except OSError as err:
+        raise _unwritable(Path(folder), err) from err
+
+
+def _unwritable(folder: Path, err: OSError) -> InputError:
+    reason = err.strerror or str(err)
+    return InputError(f"{folder}: cannot write there ({reason}); give another --output_dir")
