@@ -175,5 +175,6 @@ def _write_psfmask(path: Path, mode: CoronagraphMode) -> None:
         model.meta.subarray.xstart, model.meta.subarray.ystart = mode.start
         model.meta.subarray.ysize, model.meta.subarray.xsize = mode.shape
         model.meta.subarray.fastaxis, model.meta.subarray.slowaxis = _AXES[mode.detector]
+        model.add_history_entry("Made by coronx from analytic transmissions, for use offline.")
         model.save(os.fspath(path))
     fits.setval(path, "DATE", value=_DATE)
