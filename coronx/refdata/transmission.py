@@ -26,7 +26,7 @@ opaque disc (Lyot) or nothing at all: a four-quadrant phase mask (4QPM) changes 
 intensity. What the PSFMASK files block at the 4QPM's centre is a disc about one lambda/D in
 radius, where starlight is rejected least predictably; the disc here is theirs. They are binary,
 and those here soften the edge over one pixel so that the disc can lie between pixels: rms
-differences of 0.011-0.012 within 50 pixels of the 4QPM's centre, 0.045 of the Lyot's, all of it at
+differences of 0.011-0.012 within 50 pixels of the 4QPM's centre, 0.034 of the Lyot's, all of it at
 the edge.
 """
 

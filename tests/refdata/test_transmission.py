@@ -20,7 +20,7 @@ REAL = [
     ("new_jwst_miri_psfmask_0001", "miri-1065", (121.0, 113.0), None, 0.013),
     ("new_jwst_miri_psfmask_0003", "miri-1140", (120.0, 110.0), None, 0.013),
     ("new_jwst_miri_psfmask_0002", "miri-1550", (120.0, 109.0), None, 0.013),
-    ("new_jwst_miri_psfmask_0004", "miri-lyot", (144.0, 166.0), None, 0.05),
+    ("new_jwst_miri_psfmask_0004", "miri-lyot", (144.0, 166.0), None, 0.04),
 ]
 
 
