@@ -4,14 +4,16 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
+from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.models.errors import InputError
 from coronx.refdata.modes import plain_mask_name
 
-__all__ = ["check_alike", "name_of", "open_cube"]
+__all__ = ["check_alike", "check_good", "name_of", "open_cube"]
 
 
 def name_of(model: JwstDataModel) -> str:
@@ -71,6 +73,16 @@ def check_alike(models: Sequence[JwstDataModel]) -> None:
                     f"{name_of(other)}: {what} is {found}, but {name_of(first)} has {value}; "
                     "take one of them out of the association"
                 )
+
+
+def check_good(model: JwstDataModel) -> None:
+    """Raise an `InputError` if an exposure has no good pixel."""
+    usable = np.isfinite(model.data)
+    usable &= (model.dq & np.uint32(pixel["DO_NOT_USE"])) == 0
+    if not usable.any():
+        raise InputError(
+            f"{name_of(model)}: no good pixel in it (all NaN or DO_NOT_USE); take it out"
+        )
 
 
 def _mode(model: JwstDataModel) -> dict[str, object]:

@@ -14,7 +14,15 @@ from coronx.models.members import name_of
 from coronx.models.schema import extend
 from coronx.refdata.modes import find_mode
 
-__all__ = ["StarPlace", "check_wcs", "find_star", "move_wcs", "record_star", "sky_of"]
+__all__ = [
+    "StarPlace",
+    "check_wcs",
+    "find_star",
+    "move_wcs",
+    "pixel_scale",
+    "record_star",
+    "sky_of",
+]
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +104,7 @@ def record_star(model: JwstDataModel, star: StarPlace) -> None:
     """Write the star's place, and its sky position by the model's WCS, into the model."""
     record = extend(model).meta.coronx
     record.star_x, record.star_y, record.star_source = star.x + 1.0, star.y + 1.0, star.source
-    if model.hasattr("meta.wcs") or getattr(model.meta, "wcs", None) is not None:
+    if getattr(model.meta, "wcs", None) is not None:
         sky = sky_of(model, star)
         record.star_ra, record.star_dec = float(sky.ra.deg), float(sky.dec.deg)
 
@@ -107,26 +115,38 @@ def sky_of(model: JwstDataModel, star: StarPlace) -> SkyCoord:
     return SkyCoord(float(ra), float(dec), unit="deg")
 
 
-def check_wcs(model: JwstDataModel, star: StarPlace) -> None:
+def pixel_scale(model: JwstDataModel, star: StarPlace) -> float:
+    """Return the pixel scale in arcsec at the star: from the gwcs, else the pixel's area."""
+    if getattr(model.meta, "wcs", None) is not None:
+        here = sky_of(model, star)
+        steps = [
+            here.separation(sky_of(model, StarPlace(star.x + dx, star.y + dy, ""))).arcsec
+            for dx, dy in ((1.0, 0.0), (0.0, 1.0))
+        ]
+        return float(np.sqrt(steps[0] * steps[1]))
+    area = model.meta.photometry.pixelarea_arcsecsq
+    return float(np.sqrt(area)) if area else float("nan")
+
+
+def check_wcs(model: JwstDataModel) -> None:
     """Warn where the FITS keywords and the gwcs place the star on different pixels.
 
     Both are carried by every exposure; files whose headers were edited by hand disagree.
     The separation is recorded as WCSDIFF.
     """
     info = model.meta.wcsinfo
-    needed = (info.crpix1, info.crval1, info.crval2, info.pc1_1, info.cdelt1)
+    needed = (info.crpix1, info.crpix2, info.crval1, info.crval2)
     if getattr(model.meta, "wcs", None) is None or any(v is None for v in needed):
         return
-    by_keywords = SkyCoord(info.crval1, info.crval2, unit="deg")
     reference = StarPlace(info.crpix1 - 1.0, info.crpix2 - 1.0, "CRPIX")
-    by_gwcs = sky_of(model, reference)
-    offset = float(by_keywords.separation(by_gwcs).arcsec)
+    by_keywords = SkyCoord(info.crval1, info.crval2, unit="deg")
+    offset = float(by_keywords.separation(sky_of(model, reference)).arcsec)
     extend(model).meta.coronx.wcs_offset = offset
-    scale = abs(info.cdelt1) * 3600.0
-    if offset > _WCS_TOLERANCE * scale:
+    pixels = offset / pixel_scale(model, reference)
+    if pixels > _WCS_TOLERANCE:
         log.warning(
-            '%s: the FITS WCS and the gwcs differ by %.3f" (%.1f pixels) at CRPIX; the gwcs is used',
-            name_of(model), offset, offset / scale,
+            '%s: FITS WCS and gwcs differ by %.3f" (%.1f pixels) at CRPIX; the gwcs is used',
+            name_of(model), offset, pixels,
         )  # fmt: skip
 
 

@@ -6,9 +6,20 @@ additions are schema extensions, made when a model is opened or written.
 
 from typing import Any
 
-from stdatamodels.jwst.datamodels import JwstDataModel
+import numpy as np
+from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 
-__all__ = ["EXTENSION", "PLANES_DTYPE", "SHIFTS_DTYPE", "extend"]
+from coronx.ops.registration import Registration
+
+__all__ = [
+    "CURVE",
+    "EXTENSION",
+    "PLANES_DTYPE",
+    "SHIFTS_DTYPE",
+    "extend",
+    "plane_table",
+    "shift_table",
+]
 
 
 def _keyword(title: str, kind: str, keyword: str) -> dict[str, Any]:
@@ -64,9 +75,65 @@ EXTENSION: dict[str, Any] = {
     },
 }
 
+# Columns added to the host's contrast table, behind its own.
+CURVE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "contrast_table": _table(
+            "Noise about the star",
+            "CONTRAST",
+            [
+                ("radius", "float32"),
+                ("sigma", "float32"),
+                ("radius_arcsec", "float32"),
+                ("npix", "int32"),
+            ],
+        )
+    },
+}
+
 
 def extend(model: JwstDataModel) -> JwstDataModel:
     """Add coronx's keywords and tables to the schema of an open model, and return it."""
     if "coronx" not in model.schema["properties"]["meta"]["properties"]:
         model.extend_schema(EXTENSION)
     return model
+
+
+def plane_table(model: CubeModel) -> np.ndarray:
+    """Return the exposure and integration (from 1) of each plane of a cube.
+
+    A stack's own table is taken where it has one.
+    """
+    known = getattr(model, "planes", None)
+    if known is not None and len(known) == model.shape[0]:
+        return np.asarray(known)
+    table = np.zeros(model.shape[0], [("exposure", "S64"), ("integration", "i4")])
+    table["exposure"] = str(model.meta.filename or "")[:64]
+    table["integration"] = np.arange(model.shape[0]) + 1
+    return table
+
+
+def shift_table(model: CubeModel, found: Registration, *, inverse: bool = False) -> np.ndarray:
+    """Return a registration as a table, a row for each plane of a cube.
+
+    Parameters
+    ----------
+    model : CubeModel
+        The cube that was registered.
+    found : Registration
+        Shifts onto the template.
+    inverse : bool
+        Give the place of each plane relative to the template, not the shift onto it.
+    """
+    planes = plane_table(model)
+    kinds = [(n, "f8") for n in ("dx", "dy", "sigma_x", "sigma_y", "scale", "residual")]
+    table = np.zeros(len(planes), [*planes.dtype.descr, *kinds, ("converged", "u1")])
+    for name in planes.dtype.names:
+        table[name] = planes[name]
+    shift = -found.shift if inverse else found.shift
+    table["dx"], table["dy"] = shift.T
+    table["sigma_x"], table["sigma_y"] = found.sigma.T
+    table["scale"], table["residual"] = found.scale, found.residual
+    table["converged"] = found.converged
+    return table

@@ -66,7 +66,9 @@ def clean_exposure(
     *,
     bad_bits: int,
     box: int,
-    blank: int = 0,
+    blank: int,
+    repaired: int,
+    unusable: int,
 ) -> Exposure:
     """Fill bad pixels with local medians, and make a variance that can be moved.
 
@@ -83,6 +85,8 @@ def clean_exposure(
         Side of the median's box in pixels.
     blank : int
         Bits that make a bad pixel zero instead of a median: pixels that see no sky.
+    repaired, unusable : int
+        A filled pixel gains the first and loses the second, unless it was made blank.
 
     Returns
     -------
@@ -101,8 +105,10 @@ def clean_exposure(
             default = float(np.median(known)) if known.size else 0.0
             square = fill_local_median(square, unknown, box=max(box, 3), default=default)
         variance[n] = square
-    filled[bad & ((flags & np.uint32(blank)) != 0)] = 0.0
-    return Exposure(filled, variance, flags, bad)
+    empty = bad & ((flags & np.uint32(blank)) != 0)
+    filled[empty] = 0.0
+    told = (flags & ~np.uint32(unusable)) | np.uint32(repaired)
+    return Exposure(filled, variance, np.where(bad & ~empty, told, flags), bad)
 
 
 def registration_weight(mask: Array, target: Exposure, references: Exposure) -> Array:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -23,25 +23,31 @@ __all__ = ["Guest", "crds_context", "offers"]
 log = logging.getLogger(__name__)
 
 
-@lru_cache(maxsize=1)
+@cache
 def crds_context() -> str | None:
-    """Return the name of the CRDS context in use, or None where there is neither cache nor server."""
+    """Return the CRDS context in use, or None where there is neither cache nor server."""
+    speaker = logging.getLogger("CRDS")
+    muted, speaker.disabled = speaker.disabled, True
     try:
         return str(crds_client.get_context_used("jwst"))
     except (SystemExit, CrdsError, OSError):
         # With no cache and no server crds ends the process; a step must not.
+        log.warning("No CRDS cache or server: reference files are taken from overrides alone")
         return None
+    finally:
+        speaker.disabled = muted
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kinds(instrument: str) -> frozenset[str]:
     context = crds_context()
     if context is None:
         return frozenset()
     try:
-        return frozenset(crds.get_cached_mapping(context).get_imap(instrument).get_filekinds())
+        selections = crds.get_cached_mapping(context).get_imap(instrument).selections
     except (CrdsError, OSError):
         return frozenset()
+    return frozenset(kind for kind, mapping in selections.items() if mapping != "N/A")
 
 
 def offers(reftype: str, parameters: Mapping[str, Any]) -> bool:
@@ -106,12 +112,17 @@ class Guest(JwstStep):
     def get_reference_file(self, input_file: Any, reference_file_type: str) -> str:
         """Return a reference file's path, or raise an `InputError` that says how to give one."""
         try:
+            if not self.get_ref_override(reference_file_type) and crds_context() is None:
+                raise OSError("no CRDS cache or server")
             return super().get_reference_file(input_file, reference_file_type)
         except (CrdsError, OSError, SystemExit) as err:
             name = getattr(getattr(input_file, "meta", None), "filename", None) or input_file
+            option = f"override_{reference_file_type}"
+            if self.parent is not None:
+                option = f"steps.{self.name}.{option}"
             raise InputError(
                 f"{name}: no {reference_file_type.upper()} reference file ({err}); set CRDS_PATH "
-                f"or give one with --override_{reference_file_type}"
+                f"or give one with --{option}"
             ) from err
 
     def remove_suffix(self, name: str) -> tuple[str, str]:

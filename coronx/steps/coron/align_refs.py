@@ -1,0 +1,159 @@
+"""Align reference images to a target exposure."""
+
+import logging
+from typing import Any
+
+import numpy as np
+from stdatamodels.jwst.datamodels import CubeModel, ImageModel
+from stdatamodels.jwst.datamodels.dqflags import pixel
+
+from coronx.models.errors import InputError
+from coronx.models.members import check_alike, name_of
+from coronx.models.psfalign import OUTSIDE, PsfAlignModel
+from coronx.models.schema import shift_table
+from coronx.ops.alignment import align_stack, clean_exposure, registration_weight
+from coronx.ops.registration import Template
+from coronx.refdata.psfmask import PsfMask, fit_psfmask
+from coronx.steps.coron._base import CoronStep, bit_mask
+
+__all__ = ["AlignRefsStep"]
+
+log = logging.getLogger(__name__)
+
+
+class AlignRefsStep(CoronStep):
+    """Align a stack of reference images to every integration of a target exposure.
+
+    Bad pixels of both are replaced by local medians, every reference and every integration is
+    registered to the first integration, and the shifts are added up. The result's plane
+    [n, m] is the m-th reference moved to the n-th integration.
+    """
+
+    class_alias = "coronx_align_refs"
+
+    spec = """
+        median_box_length = integer(default=3,min=0)  # Side of the box whose median replaces a bad pixel
+        bad_bits = force_list(default=list("DO_NOT_USE"))  # DQ flags of bad pixels, names or integers; none: ""
+        per_integration = boolean(default=True)  # Align to every integration (4-D), not the first alone (3-D)
+        mask_convention = option("use", "block", default="use")  # What 1 means in the PSFMASK file
+        recenter_mask = boolean(default=False)  # Move a hole that is off the mask's centre in flight onto it
+        max_shift = float(default=20.0,min=1.0)  # Largest shift searched, in pixels
+        suffix = string(default='psfalign')  # Suffix of the product
+    """  # noqa: E501
+
+    reference_file_types = ["psfmask"]  # noqa: RUF012 (the host's interface)
+
+    def process(self, target: Any, psf: Any) -> Any:
+        """Align references to a target.
+
+        Parameters
+        ----------
+        target : str, Path or CubeModel
+            Science exposure, ``_calints``.
+        psf : str, Path or CubeModel
+            Stack of reference images, ``_psfstack``.
+
+        Returns
+        -------
+        PsfAlignModel or CubeModel
+            4-D (nints, npsfs, ny, nx), or 3-D with ``per_integration = False``; a copy of
+            `psf`, marked SKIPPED, where CRDS says that no PSFMASK applies.
+
+        Raises
+        ------
+        InputError
+            If the inputs do not belong together, hold nothing, or no mask can be had.
+        """
+        science, references = self.open_cube(target), self.open_cube(psf)
+        check_alike([science, references])
+        mask = self.psfmask(science)
+        if mask is None:
+            log.warning("No PSFMASK applies to %s: references are not aligned", name_of(science))
+            result = references.copy()
+            result.meta.cal_step.align_psfs = "SKIPPED"
+            return result
+        frames, stack = (self._clean(model) for model in (science, references))
+        weight = registration_weight(mask.data, frames, stack)
+        template = Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
+        aligned = align_stack(stack, template, outside=OUTSIDE)
+        tables = {"reference_shifts": shift_table(references, aligned.registration)}
+        self._report(references, tables["reference_shifts"])
+        err = np.sqrt(aligned.variance)
+        if self.per_integration:
+            result = PsfAlignModel.from_common(aligned.data, err, aligned.flags)
+            result.update(references)
+            found = template.register(frames.data, frames.bad)
+            tables["integration_shifts"] = shift_table(science, found, inverse=True)
+        else:
+            gone = (aligned.flags & OUTSIDE) == OUTSIDE
+            data = np.where(gone, np.float32(np.nan), aligned.data)
+            err = np.where(gone, np.float32(np.nan), err)
+            result = self.new_like(references, data=data, err=err, dq=aligned.flags)
+        for name, table in tables.items():
+            setattr(result, name, table)
+        self._record_mask(result, mask)
+        result.meta.cal_step.align_psfs = "COMPLETE"
+        return result
+
+    def psfmask(self, science: CubeModel) -> PsfMask | None:
+        """Return the mask for an exposure's frame; None where CRDS says that none applies.
+
+        Raises
+        ------
+        InputError
+            If there is no mask, or it does not fit.
+        """
+        name = self.get_reference_file(science, "psfmask")
+        if name == "N/A":
+            return None
+        area = science.meta.subarray
+        key = (str(name), science.shape[-2:], area.name, area.xstart, area.ystart)
+        # Exposures of one pipeline run share a mask: it is read, and warned about, once.
+        known = self.__dict__.setdefault("_masks", {})
+        if key not in known:
+            with ImageModel(name) as model:
+                known[key] = fit_psfmask(
+                    model,
+                    science,
+                    inverted=self.mask_convention == "block",
+                    move=self.recenter_mask,
+                )
+        return known[key]
+
+    def _clean(self, model: CubeModel) -> Any:
+        # MIRI's field stop leaves wide areas that see no sky: zero, as in the host's step.
+        blank = pixel["NON_SCIENCE"] if model.meta.instrument.name == "MIRI" else 0
+        frames = clean_exposure(
+            model.data,
+            model.err,
+            model.dq,
+            bad_bits=bit_mask(self.bad_bits),
+            box=self.median_box_length,
+            blank=blank,
+            repaired=pixel["FLUX_ESTIMATED"],
+            unusable=pixel["DO_NOT_USE"],
+        )
+        if frames.bad.all():
+            raise InputError(f"{name_of(model)}: no good pixel in it; take it out")
+        return frames
+
+    @staticmethod
+    def _report(references: CubeModel, table: np.ndarray) -> None:
+        failed = table[table["converged"] == 0]
+        if failed.size == table.size:
+            raise InputError(
+                f"{name_of(references)}: no reference image could be registered to the target; "
+                "check that they show the same scene, or raise max_shift"
+            )
+        for row in failed:
+            log.warning(
+                "%s integration %d: not registered within max_shift; left out of the references",
+                row["exposure"].decode(), row["integration"],
+            )  # fmt: skip
+
+    @staticmethod
+    def _record_mask(result: Any, mask: PsfMask) -> None:
+        record = result.meta.coronx
+        record.mask_recentered = mask.recentered
+        if mask.hole is not None:
+            record.mask_x, record.mask_y = mask.hole[0] + 1.0, mask.hole[1] + 1.0

@@ -1,0 +1,70 @@
+"""Stack the integrations of all reference exposures into one cube."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jwst.datamodels import ModelContainer
+from stdatamodels.jwst.datamodels import CubeModel
+
+from coronx.models.association import read_association
+from coronx.models.errors import InputError
+from coronx.models.members import check_alike
+from coronx.models.schema import plane_table
+from coronx.steps.coron._base import CoronStep
+
+__all__ = ["StackRefsStep"]
+
+
+class StackRefsStep(CoronStep):
+    """Stack reference-star exposures into one cube.
+
+    The result holds every integration of every exposure in order, with the metadata of
+    the first, and a table that says which exposure and integration each plane is from.
+    """
+
+    class_alias = "coronx_stack_refs"
+
+    spec = """
+        suffix = string(default='psfstack')  # Suffix of the product
+    """
+
+    def process(self, references: Any) -> CubeModel:
+        """Stack exposures.
+
+        Parameters
+        ----------
+        references : str, Path, list or ModelContainer
+            An association (its psf members are stacked), an exposure, or several of them.
+
+        Returns
+        -------
+        CubeModel
+            The stack, with the table ``planes``.
+
+        Raises
+        ------
+        InputError
+            If there is nothing to stack, or the exposures are not of one mode and size.
+        """
+        models = [self.open_cube(item) for item in self._members(references)]
+        if not models:
+            raise InputError("no reference exposures to stack; give at least one")
+        check_alike(models)
+        result = self.new_like(
+            models[0],
+            data=np.concatenate([m.data for m in models]),
+            err=np.concatenate([m.err for m in models]),
+            dq=np.concatenate([m.dq for m in models]),
+        )
+        result.planes = np.concatenate([plane_table(m) for m in models])
+        result.meta.cal_step.stack_psfs = "COMPLETE"
+        return result
+
+    def _members(self, references: Any) -> list[Any]:
+        if isinstance(references, str | Path):
+            path = Path(self.make_input_path(str(references)))
+            return list(read_association(path).psf) if path.suffix == ".json" else [path]
+        if isinstance(references, list | tuple | ModelContainer):
+            return list(references)
+        return [references]
