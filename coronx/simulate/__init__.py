@@ -17,7 +17,15 @@ _HOMES = {
     "simulate": "exposures",
 }
 
-__all__ = ["SCENES", "Companion", "Coronagraph", "Disk", "Scene", "SimulatedAssociation", "simulate"]
+__all__ = [
+    "SCENES",
+    "Companion",
+    "Coronagraph",
+    "Disk",
+    "Scene",
+    "SimulatedAssociation",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -120,6 +120,15 @@ class Coronagraph:
             total += flux * (at_detector.real**2 + at_detector.imag**2)
         return self._pixels(total / len(self._paths))
 
+    def transmission(self) -> NDArray[np.float64]:
+        """Return the occulter's intensity transmission at the middle of each pixel."""
+        ny, nx = self.shape
+        x = (np.arange(nx) - self.center[0]) * self.mode.scale[0]
+        y = (np.arange(ny) - self.center[1]) * self.mode.scale[1]
+        middle = self._paths[len(self._paths) // 2].wavelength
+        blocked = occulter_of(self.mode).blocked(x[None, :], y[:, None], middle)
+        return np.abs(1 - blocked) ** 2
+
     def _taken_away(self, field: NDArray, path: _Path) -> NDArray:
         in_mask = path.blocked * (path.mask_y @ field @ path.mask_x)
         return path.mask_y.conj().T @ in_mask @ path.mask_x.conj().T

@@ -60,9 +60,7 @@ def _segment_terms(pupil: Pupil, rng: np.random.Generator) -> NDArray[np.float64
     shapes = (np.ones_like(x), 2 * x, 2 * y, 2 * (x**2 + y**2) - 1, 2 * (x**2 - y**2), 4 * x * y)
     weights = (1.0, 0.6, 0.6, 0.4, 0.5, 0.5)
     coefficients = rng.normal(size=(len(pupil.centers), len(shapes))) * weights
-    return sum(
-        coefficients[pupil.segments, k] * shape for k, shape in enumerate(shapes)
-    )
+    return sum(coefficients[pupil.segments, k] * shape for k, shape in enumerate(shapes))
 
 
 def _ripple(pupil: Pupil, rng: np.random.Generator) -> NDArray[np.float64]:
