@@ -24,7 +24,7 @@ class PointSource:
     Attributes
     ----------
     pixel : tuple of float
-        0-based (x, y).
+        0-based (x, y), mean of the integrations but for their jitter.
     peak_mjy_sr, total_mjy_sr : float
         Brightest pixel and sum over all pixels.
     """
@@ -66,26 +66,31 @@ def light_of(
     """
     sx, sy = np.radians(np.array(scene.coronagraph.scale) / 3600)
     star = (scene.reference_jy if planned.visit.is_psf else scene.star_jy) * 1e-6 / (sx * sy)
-    light = np.stack(
-        [
-            scene.sky_mjy_sr + star * optics.image(planned.pixel + shift, path)
-            for shift, path in zip(planned.shift, planned.path, strict=True)
-        ]
-    )
+    light = scene.sky_mjy_sr + star * _images(optics, planned, planned.pixel)
     if planned.visit.is_psf:
         return light, ()
     sources = []
     for companion in scene.companions:
         place = pointing.pixel(*companion_sky(scene, companion))
-        image = star * companion.contrast * optics.image(place, planned.path[0])
-        light += image
-        sources.append(PointSource(place, float(image.max()), float(image.sum())))
+        images = star * companion.contrast * _images(optics, planned, np.array(place))
+        light += images
+        mean = images.mean(axis=0)
+        sources.append(PointSource(place, float(mean.max()), float(mean.sum())))
     if scene.disk is not None:
+        # Too smooth to notice jitter or drift.
         east, north = pointing.offsets((float(planned.pixel[0]), float(planned.pixel[1])))
         sharp = scene.disk.contrast * disk_image(scene.disk, east, north)
         psf = _free_psf(optics, planned.path[0])
         light += star * fftconvolve(sharp * optics.transmission(), psf, mode="same")
     return light, tuple(sources)
+
+
+def _images(
+    optics: Coronagraph, planned: PlannedExposure, place: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    # Jitter moves the whole sky behind the mask, the star and what is beside it.
+    pairs = zip(planned.shift, planned.path, strict=True)
+    return np.stack([optics.image(place + shift, path) for shift, path in pairs])
 
 
 def _free_psf(optics: Coronagraph, path: NDArray[np.float64]) -> NDArray[np.float64]:
