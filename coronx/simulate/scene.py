@@ -1,6 +1,6 @@
 """What is on the sky, and how it is observed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from coronx.refdata.modes import MODES, CoronagraphMode
@@ -175,6 +175,19 @@ class Scene:
             raise ValueError("bad_pixel_fraction is at most 0.5")
         if not self.rolls_deg:
             raise ValueError("at least one roll angle is needed")
+        for companion in self.companions:
+            if companion.separation_arcsec > self.reach_arcsec:
+                raise ValueError(
+                    f"a companion at {companion.separation_arcsec} arcsec may fall beside the array "
+                    f"of {self.mode}, which reaches {self.reach_arcsec:.1f} arcsec at every roll"
+                )
+
+    @property
+    def reach_arcsec(self) -> float:
+        """Distance from the mask's centre to the nearest edge of the array."""
+        mode = self.coronagraph
+        sides = zip(mode.center, reversed(mode.shape), mode.scale, strict=True)
+        return min(min(c, n - 1 - c) * scale for c, n, scale in sides)
 
     @property
     def coronagraph(self) -> CoronagraphMode:
@@ -195,30 +208,33 @@ def _positive(name: str, value: float) -> None:
         raise ValueError(f"{name} is positive, not {value}")
 
 
+_ROUND = Scene(
+    mode="nircam-335r",
+    filter="F356W",
+    star_jy=2.5,
+    reference_jy=3.0,
+    companions=(Companion(1.2, 40.0, 1.4e-5),),
+)
+
 SCENES: MappingProxyType[str, Scene] = MappingProxyType(
     {
-        "nircam-round": Scene(
-            mode="nircam-335r",
-            filter="F356W",
-            star_jy=2.5,
-            reference_jy=3.0,
-            companions=(Companion(1.2, 40.0, 8e-6),),
-            disk=Disk(pa_deg=128.5, contrast=1e-4),
-        ),
+        "nircam-round": _ROUND,
+        # A disk fills the annuli in which noise is measured, so it is a scene of its own.
+        "nircam-disk": replace(_ROUND, companions=(), disk=Disk(pa_deg=128.5, contrast=1e-4)),
         "nircam-bar": Scene(
             mode="nircam-lwb",
             filter="F444W",
             star_jy=8.0,
             reference_jy=10.0,
             # Off the bar, which lies at position angles of about 160 and -20 at these rolls.
-            companions=(Companion(1.4, 70.0, 2e-6),),
+            companions=(Companion(1.4, 70.0, 6e-6),),
         ),
         "miri-4qpm": Scene(
             mode="miri-1140",
             filter="F1140C",
             star_jy=0.5,
             reference_jy=0.6,
-            companions=(Companion(2.0, 110.0, 1.2e-4),),
+            companions=(Companion(2.0, 110.0, 1.1e-4),),
             sky_mjy_sr=250.0,
             read_noise_mjy_sr=0.8,
             jitter_mas=1.5,

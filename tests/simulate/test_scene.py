@@ -25,6 +25,7 @@ MIRI = SCENES["miri-4qpm"]
         ({"jitter_mas": float("nan")}, "jitter_mas is not negative"),
         ({"bad_pixel_fraction": 0.9}, "at most 0.5"),
         ({"rolls_deg": ()}, "at least one roll"),
+        ({"companions": (Companion(30, 0, 1),)}, r"beside the array of miri-1140.* 12\.\d arcsec"),
     ],
 )
 def test_a_scene_refuses_what_cannot_be_observed(changes, message):
@@ -44,12 +45,12 @@ def test_companions_and_disks_refuse_nonsense():
 
 
 def test_scenes_are_frozen_and_ready():
-    assert set(SCENES) == {"nircam-round", "nircam-bar", "miri-4qpm"}
+    assert set(SCENES) == {"nircam-round", "nircam-disk", "nircam-bar", "miri-4qpm"}
     with pytest.raises(FrozenInstanceError):
         MIRI.seed = 2
     for scene in SCENES.values():
         assert isinstance(scene, Scene)
-        assert scene.companions
+        assert scene.companions or scene.disk
 
 
 def _planned(scene):
