@@ -178,8 +178,8 @@ class Scene:
         for companion in self.companions:
             if companion.separation_arcsec > self.reach_arcsec:
                 raise ValueError(
-                    f"a companion at {companion.separation_arcsec} arcsec may fall beside the array "
-                    f"of {self.mode}, which reaches {self.reach_arcsec:.1f} arcsec at every roll"
+                    f"a companion at {companion.separation_arcsec} arcsec can lie beside the "
+                    f"array of {self.mode}, which reaches {self.reach_arcsec:.1f} arcsec at every roll"
                 )
 
     @property
@@ -234,7 +234,7 @@ SCENES: MappingProxyType[str, Scene] = MappingProxyType(
             filter="F1140C",
             star_jy=0.5,
             reference_jy=0.6,
-            companions=(Companion(2.0, 110.0, 1.1e-4),),
+            companions=(Companion(2.0, 110.0, 1.4e-4),),
             sky_mjy_sr=250.0,
             read_noise_mjy_sr=0.8,
             jitter_mas=1.5,
