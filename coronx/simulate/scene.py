@@ -179,7 +179,7 @@ class Scene:
             if companion.separation_arcsec > self.reach_arcsec:
                 raise ValueError(
                     f"a companion at {companion.separation_arcsec} arcsec can lie beside the "
-                    f"array of {self.mode}, which reaches {self.reach_arcsec:.1f} arcsec at every roll"
+                    f"array of {self.mode}: its nearest edge is at {self.reach_arcsec:.1f} arcsec"
                 )
 
     @property
