@@ -1,0 +1,244 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy import wcs
+from astropy.io import fits
+from jwst.datamodels import ModelContainer
+from jwst.outlier_detection import OutlierDetectionStep
+from jwst.resample import ResampleStep
+from stdatamodels.jwst import datamodels
+
+from coronx.simulate.exposures import simulate
+from coronx.simulate.scene import SCENES, Companion
+
+MIRI = replace(SCENES["miri-4qpm"], integrations=3, references=3, wavelengths=2)
+
+
+@pytest.fixture(scope="module")
+def miri(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("miri"), MIRI)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """A NIRCam scene without a star to speak of, noise or flaws: what is left is the companion."""
+    scene = replace(
+        SCENES["nircam-round"],
+        star_jy=1.0,
+        companions=(Companion(2.5, 40.0, 10.0),),
+        disk=None,
+        integrations=1,
+        references=0,
+        wavelengths=1,
+        read_noise_mjy_sr=0.001,
+        sky_mjy_sr=0,
+        bad_pixel_fraction=0,
+        cosmic_rays=0,
+        missed_cosmic_rays=0,
+        nan_edge_pixels=0,
+    )
+    return simulate(tmp_path_factory.mktemp("clean"), scene)
+
+
+def _truth(result, path):
+    return next(e for e in result.truth["exposures"] if e["file"] == path.name)
+
+
+def test_files_association_and_truth(miri):
+    names = [path.name for path in (*miri.science, *miri.psf)]
+    assert names == [
+        "jw99999001001_03101_00001_mirimage_calints.fits",
+        "jw99999002001_03101_00001_mirimage_calints.fits",
+        *(f"jw99999003001_03101_0000{k}_mirimage_calints.fits" for k in (1, 2, 3)),
+    ]
+    association = json.loads(miri.asn.read_text())
+    assert association["asn_type"] == "coron3"
+    (product,) = association["products"]
+    assert product["name"] == "jw99999-c1001_t001_miri_f1140c-4qpm_1140-mask1140"
+    assert [m["expname"] for m in product["members"]] == names
+    assert [m["exptype"] for m in product["members"]] == ["science"] * 2 + ["psf"] * 3
+    assert json.loads(miri.truth_file.read_text()) == json.loads(json.dumps(miri.truth))
+    assert miri.truth["seed"] == MIRI.seed
+
+
+def test_nircam_product_is_named_as_in_the_archive(clean):
+    (product,) = json.loads(clean.asn.read_text())["products"]
+    assert product["name"] == "jw99999-c1001_t001_nircam_f356w-maskrnd-sub320a335r"
+
+
+def test_jwst_opens_the_association(miri):
+    with datamodels.open(miri.science[0]) as model:
+        assert isinstance(model, datamodels.CubeModel)
+        assert model.meta.model_type == "CubeModel"
+        model.validate()
+
+
+def test_metadata_of_nircam(clean):
+    header = fits.getheader(clean.science[1])
+    expected = {
+        "INSTRUME": "NIRCAM", "DETECTOR": "NRCALONG", "CHANNEL": "LONG", "MODULE": "A",
+        "FILTER": "F356W", "PUPIL": "MASKRND", "CORONMSK": "MASKA335R",
+        "SUBARRAY": "SUB320A335R", "SUBSTRT1": 492, "SUBSTRT2": 1502, "SUBSIZE1": 320,
+        "SUBSIZE2": 320, "FASTAXIS": -1, "SLOWAXIS": 2, "EXP_TYPE": "NRC_CORON",
+        "APERNAME": "NRCA5_MASK335R", "TARGNAME": "SCIENCE STAR", "IS_PSF": False,
+        "DATE-OBS": "2022-10-03", "OBSERVTN": "002", "VISIT_ID": "99999002001",
+        "NINTS": 1, "EFFEXPTM": 100.0, "DATAMODL": "CubeModel", "TELESCOP": "JWST",
+        "S_PHOTOM": "COMPLETE",
+    }  # fmt: skip
+    assert {key: header.get(key) for key in expected} == expected
+    assert header["FILENAME"] == clean.science[1].name
+    assert header["TIME-OBS"].startswith("07:00")
+    sci = fits.getheader(clean.science[1], "SCI")
+    assert sci["BUNIT"] == "MJy/sr"
+    assert sci["PHOTMJSR"] == pytest.approx(2.6)
+    assert sci["PIXAR_SR"] == pytest.approx(sci["PIXAR_A2"] * np.radians(1 / 3600) ** 2)
+    assert (sci["CRPIX1"], sci["CRPIX2"]) == pytest.approx((150.2, 174.6))
+    assert sci["ROLL_REF"] == 73.76
+    assert sci["VPARITY"] == -1
+    for key in ("V2_REF", "V3_REF", "V3I_YANG", "RA_REF", "DEC_REF", "PC2_2", "S_REGION"):
+        assert key in sci
+
+
+def test_arrays(miri):
+    with fits.open(miri.psf[0]) as hdus:
+        assert hdus["PRIMARY"].header["IS_PSF"] is True
+        assert hdus["PRIMARY"].header["EXP_TYPE"] == "MIR_4QPM"
+        shape = (3, *MIRI.coronagraph.shape)
+        assert all(
+            hdus[name].data.shape == shape
+            for name in ("SCI", "ERR", "DQ", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT")
+        )
+        assert hdus["SCI"].data.dtype == np.dtype(">f4")
+        assert hdus["DQ"].data.dtype == np.uint32
+        variance = hdus["VAR_POISSON"].data + hdus["VAR_RNOISE"].data
+        assert np.allclose(hdus["ERR"].data ** 2, variance, rtol=1e-4)
+        times = hdus["INT_TIMES"].data
+        assert times["integration_number"].tolist() == [1, 2, 3]
+        step = np.diff(times["int_mid_MJD_UTC"]) * 86400
+        assert np.all(step > MIRI.integration_s)
+
+
+def test_integrations_scatter_by_err_far_from_the_star(miri):
+    with datamodels.open(miri.science[0]) as model:
+        good = ((model.dq & 1) == 0) & np.isfinite(model.data)
+        corner = np.s_[:, 190:, 200:]
+        pull = (model.data - np.nanmedian(model.data[corner])) / model.err
+        values = pull[corner][good[corner]]
+    spread = 0.7413 * np.subtract(*np.percentile(values, [75, 25]))
+    assert spread == pytest.approx(1, abs=0.03)
+
+
+def test_both_wcs_put_star_and_companion_where_the_truth_does(miri):
+    star = miri.truth["star"]
+    (companion,) = miri.truth["companions"]
+    for path in miri.science:
+        truth = _truth(miri, path)
+        header = fits.getheader(path, "SCI")
+        plane = wcs.WCS(header, naxis=2)
+        with datamodels.open(path) as model:
+            to_sky = model.meta.wcs
+            for place, body in (
+                (truth["star_pixel"], star),
+                (truth["companions"][0]["pixel"], companion),
+            ):
+                ra, dec = body["ra_deg"], body["dec_deg"]
+                assert plane.wcs_world2pix([[ra, dec]], 0)[0] == pytest.approx(place, abs=0.01)
+                assert to_sky.invert(ra, dec) == pytest.approx(place, abs=0.01)
+            assert to_sky.bounding_box is not None
+            assert np.ravel(plane.wcs_pix2world([[10, 200]], 0)) == pytest.approx(
+                to_sky(10, 200), abs=1e-3 / 3.6e6
+            )
+
+
+def test_companion_is_in_the_image_where_the_truth_says(clean):
+    for path in clean.science:
+        (source,) = _truth(clean, path)["companions"]
+        image = fits.getdata(path, "SCI")[0]
+        x, y = source["pixel"]
+        window = np.s_[round(y) - 4 : round(y) + 5, round(x) - 4 : round(x) + 5]
+        yy, xx = np.indices(image.shape)
+        core = np.exp(-0.5 * ((xx - x) ** 2 + (yy - y) ** 2) / 1.5**2)[window] * image[window]
+        found = np.sum(xx[window] * core) / core.sum(), np.sum(yy[window] * core) / core.sum()
+        assert found == pytest.approx((x, y), abs=0.05)
+        assert image.max() == pytest.approx(source["peak_mjy_sr"], rel=0.01)
+
+
+def test_rolls_turn_the_companion_clockwise_on_the_detector(clean):
+    angles = []
+    for path in clean.science:
+        truth = _truth(clean, path)
+        dx, dy = np.subtract(truth["companions"][0]["pixel"], truth["star_pixel"])
+        # East lies to the left of north in JWST's images: count from +y through -x.
+        angles.append(np.degrees(np.arctan2(-dx, dy)))
+        expected = 40.0 - truth["roll_deg"] - SCENES["nircam-round"].coronagraph.v3_idl_y_angle
+        assert angles[-1] == pytest.approx(expected, abs=0.5)
+    assert angles[1] - angles[0] == pytest.approx(-10.0, abs=0.3)
+
+
+def test_reference_and_science_speckles_agree(miri):
+    around = np.s_[:, 100:126, 108:134]
+
+    def star(path):
+        with datamodels.open(path) as model:
+            good = ((model.dq & 1) == 0) & np.isfinite(model.data)
+            image = np.ma.median(np.ma.array(model.data, mask=~good)[around], axis=0)
+        return image.filled(np.ma.median(image)).ravel()
+
+    for reference in miri.psf:
+        assert np.corrcoef(star(miri.science[0]), star(reference))[0, 1] > 0.9
+
+
+def test_guide_star_error_displaces_the_wcs_and_nothing_else(tmp_path):
+    small = replace(MIRI, integrations=1, references=1, wavelengths=1)
+    true = simulate(tmp_path / "true", small)
+    wrong = simulate(tmp_path / "wrong", replace(small, guide_star_error_arcsec=0.05))
+    shifts = []
+    for a, b in zip(true.science, wrong.science, strict=True):
+        assert np.array_equal(fits.getdata(a, "SCI"), fits.getdata(b, "SCI"), equal_nan=True)
+        plane = wcs.WCS(fits.getheader(b, "SCI"), naxis=2)
+        star, truth = true.truth["star"], _truth(wrong, b)
+        ra, dec = plane.wcs_pix2world([truth["star_pixel"]], 0)[0]
+        east = (ra - star["ra_deg"]) * np.cos(np.radians(dec)) * 3600
+        error = [east, (dec - star["dec_deg"]) * 3600]
+        assert error == pytest.approx(list(truth["wcs_error_arcsec"].values()), abs=1e-5)
+        assert np.hypot(*error) == pytest.approx(0.05, abs=1e-5)
+        shifts.append(error)
+    assert not np.allclose(*shifts, atol=0.005)
+
+
+def test_the_seed_decides_everything(tmp_path):
+    small = replace(MIRI, integrations=1, references=0, rolls_deg=(0.0,), wavelengths=1)
+    data = [
+        fits.getdata(simulate(tmp_path / str(k), replace(small, seed=seed)).science[0], "SCI")
+        for k, seed in enumerate((7, 7, 8))
+    ]
+    assert np.array_equal(data[0], data[1], equal_nan=True)
+    assert not np.array_equal(data[0], data[2], equal_nan=True)
+
+
+def test_stock_steps_run(miri, monkeypatch):
+    monkeypatch.delenv("CRDS_PATH", raising=False)
+    monkeypatch.delenv("CRDS_SERVER_URL", raising=False)
+    with datamodels.open(miri.science[0]) as model:
+        outliers = OutlierDetectionStep().process(model)
+        assert outliers.meta.cal_step.outlier_detection == "COMPLETE"
+        assert np.any((outliers.dq & datamodels.dqflags.pixel["OUTLIER"]) > 0)
+        # As the coron3 pipeline does: one image for each integration.
+        container = ModelContainer()
+        for k in range(len(outliers.data)):
+            image = datamodels.ImageModel(
+                data=outliers.data[k], err=outliers.err[k], dq=outliers.dq[k]
+            )
+            image.update(outliers)
+            image.meta.wcs = outliers.meta.wcs
+            container.append(image)
+        combined = ResampleStep().process(container)
+    assert combined.meta.cal_step.resample == "COMPLETE"
+    star = miri.truth["star"]
+    x, y = combined.meta.wcs.invert(star["ra_deg"], star["dec_deg"])
+    ny, nx = combined.data.shape
+    assert 0 < x < nx
+    assert 0 < y < ny
+    assert np.isfinite(combined.data[round(y), round(x)])
