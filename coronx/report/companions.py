@@ -58,7 +58,7 @@ def recover(snr: Path, truth: Path, *, reach: int = 4) -> list[Recovery]:
         row, col = round(y), round(x)
         near = image[row - reach : row + reach + 1, col - reach : col + reach + 1]
         peak = np.unravel_index(np.nanargmax(near), near.shape)
-        place = centroid_quadratic(near, x_peak=int(peak[1]), y_peak=int(peak[0]), fit_boxsize=3)
+        place = centroid_quadratic(near, fit_boxsize=3)
         offset = np.hypot(place[0] + col - reach - x, place[1] + row - reach - y)
         found.append(
             Recovery(
