@@ -1,6 +1,6 @@
-"""Write the parameter table of every step's page from its spec: ``python docs/make_parameter_tables.py``.
+"""Write the parameter tables of the steps' pages: ``python docs/make_parameter_tables.py``.
 
-A test checks that the pages are up to date.
+They are made from the specs; a test checks that the pages are up to date.
 """
 
 import re
