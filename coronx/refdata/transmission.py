@@ -39,7 +39,7 @@ from scipy.special import j1
 from .field_edges import field_edges
 from .modes import CoronagraphMode
 
-__all__ = ["footprint", "is_bar", "occulter", "transmission"]
+__all__ = ["amplitude_blocked", "footprint", "is_bar", "occulter", "transmission"]
 
 _CUT = 2.0 * math.pi
 # z at which (1 - (sin z / z)^2)^2 is one half.
@@ -96,11 +96,9 @@ def occulter(
     x0, y0 = mode.center if center is None else center
     x = (np.arange(nx, dtype=np.float64)[np.newaxis, :] - x0) * mode.scale[0]
     y = (np.arange(ny, dtype=np.float64)[:, np.newaxis] - y0) * mode.scale[1]
-    if is_bar(mode):
-        return _bar(mode, x, y)
+    if mode.name not in _DISCS:
+        return (1.0 - amplitude_blocked(mode, x, y)) ** 2
     radius = np.hypot(x, y)
-    if mode.name in _ROUND:
-        return _round(_ROUND[mode.name] * radius)
     pixel = math.sqrt(mode.scale[0] * mode.scale[1])
     return np.clip(0.5 + (radius - _DISCS[mode.name]) / pixel, 0.0, 1.0)
 
@@ -134,16 +132,27 @@ def transmission(
     )
 
 
-def _round(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    # 2 J1(z) / z tends to 1 at the centre; the floor keeps the quotient finite there.
-    z = np.clip(z, 1e-6, _CUT)
-    return (1.0 - (2.0 * j1(z) / z) ** 2) ** 2
-
-
-def _bar(
+def amplitude_blocked(
     mode: CoronagraphMode, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    unit, wide_end = _BARS[mode.name]
-    half_width = unit * np.clip(4.0 + 4.0 * wide_end * x / _BAR_TAPER, 2.0, 6.0)
-    z = np.clip(np.abs(y) * (_HALF_Z / half_width), 0.0, _CUT)
-    return (1.0 - np.sinc(z / math.pi) ** 2) ** 2
+    """Return one minus the amplitude transmission of a NIRCam occulter.
+
+    Parameters
+    ----------
+    mode : CoronagraphMode
+        A NIRCam mode.
+    x, y : ndarray
+        Offsets from the occulter's centre in arcsec; arrays that broadcast.
+
+    Returns
+    -------
+    ndarray
+        0 where all light passes.
+    """
+    if is_bar(mode):
+        unit, wide_end = _BARS[mode.name]
+        half_width = unit * np.clip(4.0 + 4.0 * wide_end * x / _BAR_TAPER, 2.0, 6.0)
+        return np.sinc(np.clip(np.abs(y) * (_HALF_Z / half_width), 0.0, _CUT) / math.pi) ** 2
+    # 2 J1(z) / z tends to 1 at the centre; the floor keeps the quotient finite there.
+    z = np.clip(_ROUND[mode.name] * np.hypot(x, y), 1e-6, _CUT)
+    return (2.0 * j1(z) / z) ** 2
