@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import scipy.fft
 from asdf.schema import load_schema
 from astropy.io import fits
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from stdatamodels.properties import ObjectNode
 
 from coronx.models.schema import EXTENSION
-from coronx.ops.shift import phase, shift_flags, shift_variance
+from coronx.ops.fourier import apply_ramp, forward
+from coronx.ops.shift import shift_flags, shift_variance
 
 __all__ = ["OUTSIDE", "PsfAlignModel"]
 
@@ -141,7 +141,8 @@ class PsfAlignModel(QuadModel):
             return flags
         values = self._common[name][reference]
         if name == "data" and shift.any():
-            values = _moved(values, shift)
+            # Single precision, as the product's: its rounding is far below the noise.
+            values = apply_ramp(forward(values), shift, values.shape)
         elif name == "err" and coarse:
             values = np.sqrt(shift_variance(values**2, shift))
         return np.where((flags & OUTSIDE) == OUTSIDE, np.float32(np.nan), values)
@@ -209,15 +210,6 @@ class PsfAlignModel(QuadModel):
                 values = (values ^ np.uint32(2**31)).view(np.int32)
             stream.write(values)
         stream.close()
-
-
-def _moved(values: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
-    # Single precision, as the product's: its rounding is far below the noise.
-    ny, nx = values.shape
-    spectrum = scipy.fft.rfft2(values)
-    spectrum *= phase(nx, shift[0], half=True).astype(np.complex64)
-    spectrum *= phase(ny, shift[1]).astype(np.complex64)[:, None]
-    return scipy.fft.irfft2(spectrum, s=values.shape, overwrite_x=True)
 
 
 def _without_data(hdu: fits.ImageHDU) -> fits.ImageHDU:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
+from coronx.ops.fourier import apply_ramp, forward
 from coronx.ops.median import fill_local_median
 from coronx.ops.registration import Registration, Template
-from coronx.ops.shift import apply_ramp, shift_flags, shift_variance
+from coronx.ops.shift import shift_flags, shift_variance
 
 __all__ = ["AlignedStack", "Exposure", "align_stack", "clean_exposure", "registration_weight"]
 
@@ -156,7 +156,7 @@ def align_stack(references: Exposure, template: Template, *, outside: int) -> Al
     variance = np.empty(shape, np.float32)
     flags = np.empty(shape, np.uint32)
     for m, shift in enumerate(found.shift):
-        spectrum = scipy.fft.rfft2(references.data[m].astype(np.float64))
+        spectrum = forward(references.data[m].astype(np.float64))
         data[m] = apply_ramp(spectrum, shift, shape[1:])
         variance[m] = shift_variance(references.variance[m], shift)
         flags[m] = shift_flags(references.flags[m], shift, outside=outside)

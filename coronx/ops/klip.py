@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
-from coronx.ops.shift import apply_ramp
+from coronx.ops.fourier import apply_ramp, forward
 
 __all__ = ["KLBasis", "Projection", "kl_basis", "pixel_blocks", "project", "reference_scatter"]
 
@@ -216,7 +215,7 @@ def _moved(flat: Array, shifts: Array, shape: tuple[int, int]) -> Array:
     out = np.empty_like(flat)
     for n, shift in enumerate(shifts):
         if np.any(shift):
-            out[n] = apply_ramp(scipy.fft.rfft2(flat[n].reshape(shape)), shift, shape).ravel()
+            out[n] = apply_ramp(forward(flat[n].reshape(shape)), shift, shape).ravel()
         else:
             out[n] = flat[n]
     return out

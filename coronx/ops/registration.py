@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
-from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import binary_dilation
 
-from coronx.ops.shift import apply_ramp, frequencies
+from coronx.ops.fourier import apply_ramp, forward, frequencies
+from coronx.ops.registration_grid import CoarseGrid, energy_spline, without_nyquist
 
 __all__ = ["Registration", "Template"]
 
@@ -21,7 +20,6 @@ _TOLERANCE = 1e-7  # pixels: a smaller Newton step ends the search
 _REFILL_TOLERANCE = 1e-5  # pixels: the same for the rounds that re-estimate missing pixels
 _MAX_NEWTON = 25
 _MAX_REFILL = 8
-_GRID_STEP = 0.25  # pixels between the samples of the template's energy
 _DIFFERENCE_STEP = 1 / 16  # pixels
 _DIFFERENCES = np.array(
     [
@@ -107,10 +105,12 @@ class Template:
         ny, nx = image.shape
         self._shape = (ny, nx)
         self._weight = weight
-        self._bad = None if bad is None or not bad.any() else binary_dilation(bad, np.ones((3, 3)))
+        self._bad: Mask | None = None
+        if bad is not None and bad.any():
+            self._bad = np.asarray(binary_dilation(bad, np.ones((3, 3))), bool)
         self._limit = float(min(max_shift, min(ny, nx) / 2 - 1))
-        self._spectrum = _without_nyquist(scipy.fft.rfft2(image), self._shape)
-        self._energy = _energy(self._spectrum, weight, self._shape, self._limit + 1.0)
+        self._spectrum = without_nyquist(forward(image), self._shape)
+        self._energy = energy_spline(self._spectrum, weight, self._limit + 1.0)
         # A real FFT holds half of the plane: every column but the first stands for two
         # (the Nyquist column is empty).
         norm = np.full(nx // 2 + 1, 2.0 / (ny * nx))
@@ -118,7 +118,7 @@ class Template:
         self._conjugate_norm = norm * self._spectrum
         self._ky = frequencies(ny)
         self._kx = frequencies(nx, half=True)
-        self._coarse = _CoarseGrid(self._shape, self._limit, self._energy)
+        self._coarse = CoarseGrid(self._shape, self._limit, self._energy)
 
     def register(self, images: Iterable[Array], bad: Iterable[Mask | None]) -> Registration:
         """Register images to the template.
@@ -164,16 +164,16 @@ class Template:
         return self._report(image, missing, cross, place, converged)
 
     def _cross_spectrum(self, image: Array) -> Complex:
-        cross = scipy.fft.rfft2(self._weight * image)
+        cross = forward(self._weight * image)
         np.conjugate(cross, out=cross)
         cross *= self._conjugate_norm
         return cross
 
     def _missing(self, bad: Mask | None, place: Array) -> Mask | None:
-        missing = None if bad is None or not bad.any() else bad
+        missing: Mask | None = None if bad is None or not bad.any() else bad
         if self._bad is not None:
             step = np.rint(place).astype(int)
-            moved = np.roll(self._bad, (step[1], step[0]), axis=(0, 1))
+            moved: Mask = np.roll(self._bad, (step[1], step[0]), axis=(0, 1))
             missing = moved if missing is None else missing | moved
         return missing
 
@@ -241,71 +241,3 @@ class Template:
             variance = np.diag(np.linalg.inv(curvature)) * excess / (used - 3)
         residual = np.sqrt(excess / weight.sum()) if used else np.nan
         return -place, scale, np.sqrt(variance), float(residual), converged
-
-
-class _CoarseGrid:
-    """Search for the peak on a grid of two pixels, from the low half of the spectrum."""
-
-    def __init__(self, shape: tuple[int, int], limit: float, energy: RectBivariateSpline) -> None:
-        ny, nx = shape
-        self._rows = np.r_[0 : ny // 4, -(ny // 4) : 0]
-        self._cols = nx // 4 + 1
-        self._size = (2 * (ny // 4), 2 * (nx // 4))
-        step = (ny / self._size[0], nx / self._size[1])
-        count = (int(limit // step[0]), int(limit // step[1]))
-        self._iy = np.arange(-count[0], count[0] + 1)
-        self._ix = np.arange(-count[1], count[1] + 1)
-        self._y, self._x = self._iy * step[0], self._ix * step[1]
-        self._energy = energy(self._y, self._x)
-        self._half = np.full(self._cols, 0.5)
-        self._half[0] = 1.0
-
-    def start(self, cross: Complex) -> Array:
-        """Return the (x, y) of the highest sample of C^2 / G, C being positive there."""
-        low = cross[self._rows, : self._cols] * self._half
-        # The correlation's phases turn the other way round than a transform's.
-        plane = scipy.fft.irfft2(np.conjugate(low), s=self._size)
-        c = plane[np.ix_(self._iy, self._ix)]
-        row, col = np.unravel_index(np.argmax(c * np.abs(c) / self._energy), c.shape)
-        return np.array([self._x[col], self._y[row]])
-
-
-def _without_nyquist(spectrum: Complex, shape: tuple[int, int]) -> Complex:
-    """Drop the Nyquist terms of even sizes: a real signal's cannot be moved."""
-    ny, nx = shape
-    if nx % 2 == 0:
-        spectrum[:, -1] = 0.0
-    if ny % 2 == 0:
-        spectrum[ny // 2] = 0.0
-    return spectrum
-
-
-def _energy(
-    spectrum: Complex, weight: Array, shape: tuple[int, int], reach: float
-) -> RectBivariateSpline:
-    """Return G(dy, dx) = sum w (S_d s)^2 as a spline; it is exact at the samples.
-
-    The square of the moved template holds twice its frequencies, so it is formed on a
-    grid of twice the density, where it is not aliased.
-    """
-    ny, nx = shape
-    fine = np.zeros((2 * ny, nx + 1), complex)
-    rows = np.r_[0 : (ny + 1) // 2, -(ny // 2) : 0]
-    fine[rows, : nx // 2 + 1] = spectrum
-    dense = 4.0 * scipy.fft.irfft2(fine, s=(2 * ny, 2 * nx))
-    square = scipy.fft.rfft2(dense**2)
-    transform = scipy.fft.fft2(weight)
-    ky = np.rint(scipy.fft.fftfreq(2 * ny) * 2 * ny).astype(int)
-    kx = np.arange(nx + 1)
-    cross = square * np.conjugate(transform[np.ix_(ky % ny, kx % nx)])
-    twice = np.full(nx + 1, 2.0)
-    twice[0] = 1.0
-    cross *= twice / (4.0 * ny * nx)
-    count = int(np.ceil(reach / _GRID_STEP))
-    grid = np.arange(-count, count + 1) * _GRID_STEP
-    left = np.exp(-2j * np.pi / ny * np.outer(grid, ky))
-    right = np.exp(-2j * np.pi / nx * np.outer(kx, grid))
-    energy = ((left @ cross) @ right).real
-    if not energy.min() > 0.0:
-        raise ValueError("the template is zero wherever the weight is not")
-    return RectBivariateSpline(grid, grid, energy, kx=5, ky=5)

@@ -3,42 +3,18 @@
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-__all__ = ["apply_ramp", "frequencies", "phase", "shift_flags", "shift_image", "shift_variance"]
+from coronx.ops.fourier import apply_ramp, forward
+
+__all__ = ["shift_flags", "shift_image", "shift_variance"]
 
 Array = NDArray[np.float64]
 
 # Half width, in pixels, of the kernel that moves a variance. The squared sinc that it
 # samples holds 94 % of its weight within three pixels at the worst (half-pixel) shift.
 _REACH = 3
-
-
-def frequencies(size: int, *, half: bool = False) -> Array:
-    """Return angular frequencies in radians a pixel, in FFT order (``half``: of a real FFT)."""
-    freq = scipy.fft.rfftfreq(size) if half else scipy.fft.fftfreq(size)
-    return 2.0 * np.pi * freq
-
-
-def phase(size: int, shift: float, *, half: bool = False) -> NDArray[np.complex128]:
-    """Return the phase ramp that moves a signal of ``size`` samples by ``shift`` pixels.
-
-    The Nyquist term of an even size keeps its real part only, so that a real signal stays real.
-    """
-    ramp = np.exp(-1j * frequencies(size, half=half) * shift)
-    if size % 2 == 0:
-        ramp[size // 2] = np.cos(np.pi * shift)
-    return ramp
-
-
-def apply_ramp(spectrum: NDArray[np.complex128], shift: Array, shape: tuple[int, int]) -> Array:
-    """Return the image of a real-FFT ``spectrum``, moved by ``shift`` (dx, dy)."""
-    ny, nx = shape
-    moved = spectrum * phase(nx, shift[0], half=True)
-    moved *= phase(ny, shift[1])[:, None]
-    return scipy.fft.irfft2(moved, s=shape, overwrite_x=True)
 
 
 def shift_image(image: Array, shift: Array) -> Array:
@@ -58,7 +34,7 @@ def shift_image(image: Array, shift: Array) -> Array:
         other; `shift_flags` says which pixels those are.
     """
     image = np.asarray(image, dtype=np.float64)
-    return apply_ramp(scipy.fft.rfft2(image), shift, image.shape)
+    return apply_ramp(forward(image), shift, image.shape)
 
 
 def _variance_kernel(fraction: float) -> Array:
@@ -91,7 +67,8 @@ def shift_variance(variance: NDArray[np.floating], shift: Array) -> NDArray[np.f
     out = _move_whole(np.asarray(variance, dtype=np.float32), (int(whole[1]), int(whole[0])))
     for axis, fraction in ((1, part[0]), (0, part[1])):
         if fraction != 0.0:
-            out = correlate1d(out, _variance_kernel(fraction)[::-1], axis=axis, mode="nearest")
+            kernel = _variance_kernel(float(fraction))[::-1]
+            out = np.asarray(correlate1d(out, kernel, axis=axis, mode="nearest"), np.float32)
     return out
 
 
