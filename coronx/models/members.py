@@ -2,18 +2,42 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
+from jwst.datamodels import ModelContainer
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
+from coronx.models.association import read_association
 from coronx.models.errors import InputError
 from coronx.refdata.modes import plain_mask_name
 
-__all__ = ["check_alike", "check_good", "name_of", "open_cube"]
+__all__ = ["Members", "check_alike", "check_good", "name_of", "open_cube", "open_members"]
+
+
+@dataclass
+class Members:
+    """The exposures of an association, opened.
+
+    Attributes
+    ----------
+    asn_id, product, pool, table : str
+        Identifier, name of the combined product, pool, and file name of the association.
+    science, psf : list of CubeModel
+        Exposures of the target and of reference stars.
+    """
+
+    asn_id: str
+    product: str
+    pool: str
+    table: str
+    science: list[CubeModel]
+    psf: list[CubeModel]
 
 
 def name_of(model: JwstDataModel) -> str:
@@ -54,6 +78,47 @@ def open_cube(path: Path) -> CubeModel:
             f"{path}: not a cube of integrations but a {kind}; give the _calints product"
         )
     return model
+
+
+def open_members(association: Any) -> Members:
+    """Open an association's exposures.
+
+    Parameters
+    ----------
+    association : Path or ModelContainer
+        An association file, or its members opened, which are copied.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or a member cannot be used.
+    """
+    if isinstance(association, Path):
+        asn = read_association(association)
+        science, psf = ([open_cube(path) for path in paths] for paths in (asn.science, asn.psf))
+        return Members(asn.asn_id, asn.product, asn.pool, asn.path.name, science, psf)
+    if not isinstance(association, ModelContainer):
+        raise InputError(
+            f"{association!r}: not an association; give the path of a coron3 _asn.json file"
+        )
+    kinds: dict[str, list[CubeModel]] = {"science": [], "psf": []}
+    for model in association:
+        kind = str(model.meta.asn.exptype).lower()
+        if kind in kinds:
+            kinds[kind].append(model.copy())
+    for kind, models in kinds.items():
+        if not models:
+            raise InputError(f"{association!r}: no member of exptype {kind}; add one")
+    table = getattr(association, "asn_table", {})
+    products = table.get("products") or [{}]
+    return Members(
+        str(table.get("asn_id", "a3001")),
+        str(products[0].get("name", "coronx")),
+        str(table.get("asn_pool", "none")),
+        str(getattr(association, "asn_table_name", None) or "none"),
+        kinds["science"],
+        kinds["psf"],
+    )
 
 
 def check_alike(models: Sequence[JwstDataModel]) -> None:

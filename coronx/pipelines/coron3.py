@@ -14,9 +14,8 @@ from jwst.resample.resample_step import ResampleStep
 from jwst.stpipe.core import JwstPipeline
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 
-from coronx.models.association import Association, read_association
 from coronx.models.errors import InputError
-from coronx.models.members import check_alike, check_good, name_of, open_cube
+from coronx.models.members import Members, check_alike, check_good, name_of, open_members
 from coronx.models.pointing import StarPlace, check_wcs, find_star, move_wcs, record_star, sky_of
 from coronx.models.schema import extend
 from coronx.models.split import split_integrations
@@ -30,18 +29,6 @@ from coronx.steps.coron.stack_refs import StackRefsStep
 __all__ = ["Coron3Pipeline"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Members:
-    """The exposures of an association, opened."""
-
-    asn_id: str
-    product: str
-    pool: str
-    table: str
-    science: list[CubeModel]
-    psf: list[CubeModel]
 
 
 class Coron3Pipeline(Guest, JwstPipeline):
@@ -96,7 +83,10 @@ class Coron3Pipeline(Guest, JwstPipeline):
         InputError
             If the association or one of its members cannot be used.
         """
-        members = self._open(association)
+        if isinstance(association, str | Path):
+            association = Path(self.make_input_path(str(association)))
+        members = open_members(association)
+        self._check(members)
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
         self._set_up()
@@ -125,20 +115,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
             log.info("%s: WCS moved by %.2f pixels to put the star on the first's", name, offset)
         return self._combine(images, blender, members, first)
 
-    def _open(self, association: Any) -> _Members:
-        if isinstance(association, str | Path):
-            asn = read_association(Path(self.make_input_path(str(association))))
-            members = _open_members(asn)
-        elif isinstance(association, ModelContainer):
-            members = _copy_members(association)
-        else:
-            raise InputError(
-                f"{association!r}: not an association; give the path of a coron3 _asn.json file"
-            )
-        self._check(members)
-        return members
-
-    def _check(self, members: _Members) -> None:
+    def _check(self, members: Members) -> None:
         """Refuse what cannot be processed before anything is written."""
         models = [*members.science, *members.psf]
         check_alike(models)
@@ -204,7 +181,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         return _Star(place, shifts, jitter, first.sky)
 
     def _combine(
-        self, images: ModelContainer, blender: ModelBlender, members: _Members, first: "_Star"
+        self, images: ModelContainer, blender: ModelBlender, members: Members, first: "_Star"
     ) -> ImageModel | None:
         if self.resample.skip:
             log.warning("resample is skipped: no combined image, no map, no curve")
@@ -246,35 +223,3 @@ def _shifts(aligned: Any, name: str) -> np.ndarray | None:
     shifts = np.stack([table["dx"], table["dy"]], axis=1).astype(float)
     shifts[table["converged"] == 0] = np.nan
     return shifts
-
-
-def _open_members(asn: Association) -> _Members:
-    return _Members(
-        asn.asn_id,
-        asn.product,
-        asn.pool,
-        asn.path.name,
-        [open_cube(path) for path in asn.science],
-        [open_cube(path) for path in asn.psf],
-    )
-
-
-def _copy_members(container: ModelContainer) -> _Members:
-    table = getattr(container, "asn_table", {})
-    kinds: dict[str, list[CubeModel]] = {"science": [], "psf": []}
-    for model in container:
-        kind = str(model.meta.asn.exptype).lower()
-        if kind in kinds:
-            kinds[kind].append(model.copy())
-    for kind, models in kinds.items():
-        if not models:
-            raise InputError(f"{container!r}: no member of exptype {kind}; add one")
-    products = table.get("products") or [{}]
-    return _Members(
-        str(table.get("asn_id", "a3001")),
-        str(products[0].get("name", "coronx")),
-        str(table.get("asn_pool", "none")),
-        str(getattr(container, "asn_table_name", None) or "none"),
-        kinds["science"],
-        kinds["psf"],
-    )
