@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from astropy import coordinates, units  # noqa: E402
 from astropy.modeling import models  # noqa: E402
 from gwcs import WCS, coordinate_frames  # noqa: E402
 from jwst.assign_wcs.util import update_s_region_imaging  # noqa: E402
-from scipy import ndimage  # noqa: E402
 from stdatamodels.jwst.datamodels import CubeModel  # noqa: E402
 from stdatamodels.jwst.datamodels.dqflags import pixel  # noqa: E402
 
@@ -86,11 +86,11 @@ def _moved(image, dx, dy):
 
 
 def _star(seed):
-    """Return a star at the mask's centre: all alike, but for a tenth of its own."""
+    """Return a star at the mask's centre: all alike, but for a thirtieth of its own."""
     y, x = np.indices(MODE.shape)
     radius = np.hypot(x - MODE.center[0], y - MODE.center[1])
     halo = 400.0 * np.exp(-0.5 * (radius / 9.0) ** 2) + 60.0 * np.exp(-0.5 * (radius / 32.0) ** 2)
-    return halo * (_speckles(1) + 0.1 * _speckles(100 + seed))
+    return halo * (_speckles(1) + 0.03 * _speckles(100 + seed))
 
 
 def sky_wcs(star, roll, sky):
@@ -260,3 +260,26 @@ def make_association(make_exposure):
         return path
 
     return make
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline: association, folder of products, what was printed."""
+
+    asn: Path
+    folder: Path
+    output: str
+
+    def __getitem__(self, name: str) -> Path:
+        return self.folder / f"{name}.fits"
+
+
+@pytest.fixture(scope="session")
+def coron3_run(tmp_path_factory, make_association, strun) -> Run:
+    """Run the pipeline once, by strun, for all tests that look at its products."""
+    folder = tmp_path_factory.mktemp("coron3")
+    asn = make_association(folder)
+    out = folder / "out"
+    done = strun("coronx_coron3", asn, "--output_dir", out, "--steps.klip.save_psf=true")
+    assert done.returncode == 0, done.stderr
+    return Run(asn, out, done.stdout + done.stderr)
