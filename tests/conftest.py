@@ -230,7 +230,7 @@ def make_association(make_exposure):
                 nints=nints,
                 roll=roll,
                 dither=(0.0, 0.0) if n == 1 else (-0.25, 0.35),
-                jitter=(0.15, -0.1),
+                jitter=(0.05, -0.03),
                 wcs_error=(0.0, 0.0) if n == 1 else (0.07, 0.057),
                 companion=options.get("companion", (60.0, 1.6, -1.2)),
             )

@@ -1,6 +1,5 @@
 """What holds for every step and pipeline of the registry."""
 
-import ast
 import importlib
 import inspect
 import json
@@ -69,8 +68,10 @@ def open_one(path):
 
 
 def history_of(path):
+    """Return a product's history as one text without blanks: FITS breaks its lines anywhere."""
     with datamodels.open(str(path)) as model:
-        return [entry["description"] for entry in model._asdf.get_history_entries()]
+        text = "".join(entry["description"] for entry in model._asdf.get_history_entries())
+    return text.replace(" ", "")
 
 
 def frozen(model):
@@ -284,11 +285,10 @@ def test_status_version_and_parameters_are_recorded(alone, entry):
         if entry.alias in STATUS:
             assert header[STATUS[entry.alias]] == "COMPLETE"
     (path,) = done.folder.glob(f"*_{class_of(entry)().suffix}.fits")
-    (line,) = [e for e in history_of(path) if e.startswith(f"{entry.alias} (coronx")]
-    assert f"(coronx {coronx.__version__})" in line
-    recorded = ast.literal_eval(line.split(": ", 1)[1])
+    history = history_of(path)
+    assert f"{entry.alias}(coronx{coronx.__version__})" in history
     own = ConfigObj(class_of(entry).spec.splitlines(), list_values=False, interpolation=False)
-    assert set(own.scalars) <= set(recorded)
+    assert [name for name in own.scalars if f"'{name}'" not in history] == []
 
 
 def test_pipeline_records_itself_and_its_steps(coron3_run):
@@ -300,7 +300,9 @@ def test_pipeline_records_itself_and_its_steps(coron3_run):
     for keyword in (*STATUS.values(), "S_OUTLIR", "S_RESAMP"):
         assert header[keyword] == "COMPLETE", keyword
     history = history_of(coron3_run["target_f356w_i2d"])
-    assert any(entry.startswith("coronx_coron3 (coronx") for entry in history)
+    assert f"coronx_coron3(coronx{coronx.__version__})" in history
+    for option in ("'bad_bits'", "'truncate':50", "'save_psf':True", "'annuli_width'"):
+        assert option in history
 
 
 def test_products_open_as_the_hosts_models(coron3_run):
