@@ -49,4 +49,6 @@ def check_folder(folder: str | Path) -> None:
 
 def _unwritable(folder: Path, err: OSError) -> InputError:
     reason = err.strerror or str(err)
-    return InputError(f"{folder.absolute()}: cannot write there ({reason}); give another --output_dir")
+    return InputError(
+        f"{folder.absolute()}: cannot write there ({reason}); give another --output_dir"
+    )

@@ -143,7 +143,9 @@ class Coron3Pipeline(Guest, JwstPipeline):
         """Refuse what cannot be processed before anything is written."""
         if self.save_results:
             steps = [self, *(getattr(self, name) for name in self.step_defs)]
-            for folder in dict.fromkeys(step.output_dir or self.output_dir or "." for step in steps):
+            for folder in dict.fromkeys(
+                step.output_dir or self.output_dir or "." for step in steps
+            ):
                 check_folder(folder)
         models = [*members.science, *members.psf]
         check_alike(models)
