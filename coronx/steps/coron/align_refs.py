@@ -111,7 +111,14 @@ class AlignRefsStep(CoronStep):
         # Exposures of one pipeline run share a mask: it is read, and warned about, once.
         known = self.__dict__.setdefault("_masks", {})
         if key not in known:
-            with ImageModel(name) as model:
+            try:
+                model = ImageModel(name)
+            except (OSError, ValueError, TypeError) as err:
+                raise InputError(
+                    f"{name}: cannot be read as a mask ({err}); give another one with "
+                    "override_psfmask"
+                ) from err
+            with model:
                 known[key] = fit_psfmask(
                     model,
                     science,
