@@ -75,13 +75,13 @@ EXTENSION: dict[str, Any] = {
     },
 }
 
-# Columns added to the host's contrast table, behind its own.
+# Beside the host's contrast table (radius, sigma), which takes no further columns.
 CURVE: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "contrast_table": _table(
+        "curve": _table(
             "Noise about the star",
-            "CONTRAST",
+            "CURVE",
             [
                 ("radius", "float32"),
                 ("sigma", "float32"),

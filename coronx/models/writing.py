@@ -1,5 +1,6 @@
 """Write a product whole or not at all."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -31,18 +32,23 @@ def write_whole(model: JwstDataModel, path: str | Path) -> Path:
 def check_folder(folder: str | Path) -> None:
     """Make an output folder if it is not there, and raise unless it can be written to.
 
+    As in the host's steps, ``~`` and environment variables are expanded.
+
     Raises
     ------
     InputError
     """
+    folder = Path(os.path.expandvars(folder)).expanduser()
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".coronx-", dir=folder):
             pass
     except OSError as err:
-        raise _unwritable(Path(folder), err) from err
+        raise _unwritable(folder, err) from err
 
 
 def _unwritable(folder: Path, err: OSError) -> InputError:
     reason = err.strerror or str(err)
-    return InputError(f"{folder}: cannot write there ({reason}); give another --output_dir")
+    return InputError(
+        f"{folder.absolute()}: cannot write there ({reason}); give another --output_dir"
+    )

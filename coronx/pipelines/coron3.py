@@ -19,6 +19,7 @@ from coronx.models.members import Members, check_alike, check_good, name_of, ope
 from coronx.models.pointing import StarPlace, check_wcs, find_star, move_wcs, record_star, sky_of
 from coronx.models.schema import extend
 from coronx.models.split import split_integrations
+from coronx.models.writing import check_folder
 from coronx.steps._guest import Guest, crds_context
 from coronx.steps.coron._base import bit_mask
 from coronx.steps.coron.align_refs import AlignRefsStep
@@ -117,6 +118,12 @@ class Coron3Pipeline(Guest, JwstPipeline):
 
     def _check(self, members: Members) -> None:
         """Refuse what cannot be processed before anything is written."""
+        if self.save_results:
+            steps = [self, *(getattr(self, name) for name in self.step_defs)]
+            for folder in dict.fromkeys(
+                step.output_dir or self.output_dir or "." for step in steps
+            ):
+                check_folder(folder)
         models = [*members.science, *members.psf]
         check_alike(models)
         for model in models:

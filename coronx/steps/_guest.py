@@ -146,8 +146,12 @@ class Guest(JwstStep):
                 if result.hasattr(f"meta.ref_file.{kind}") or hasattr(result.meta.ref_file, kind):
                     getattr(result.meta.ref_file, kind).name = name
         extend(result).meta.coronx.version = version("coronx")
-        pars = {k: v for k, v in self.get_pars(full_spec=False).items() if k != "steps"}
+        pars = self.get_pars(full_spec=False)
+        steps = pars.pop("steps", {})
         result.add_history_entry(f"{self.class_alias} (coronx {version('coronx')}): {pars}")
+        for name, own in steps.items():
+            told = "skipped" if getattr(self, name).skip else own
+            result.add_history_entry(f"{self.class_alias}.{name}: {told}")
 
     def save_model(
         self,

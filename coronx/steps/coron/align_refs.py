@@ -12,7 +12,7 @@ from coronx.models.members import check_alike, name_of
 from coronx.models.psfalign import OUTSIDE, PsfAlignModel
 from coronx.models.schema import shift_table
 from coronx.ops.alignment import align_stack, clean_exposure, registration_weight
-from coronx.ops.registration import Template
+from coronx.ops.registration import Registration, Template
 from coronx.refdata.psfmask import PsfMask, fit_psfmask
 from coronx.steps.coron._base import CoronStep, bit_mask
 
@@ -83,7 +83,7 @@ class AlignRefsStep(CoronStep):
             result = PsfAlignModel.from_common(aligned.data, err, aligned.flags)
             result.update(references)
             found = template.register(frames.data, frames.bad)
-            tables["integration_shifts"] = shift_table(science, found, inverse=True)
+            tables["integration_shifts"] = self._places(science, found)
         else:
             gone = (aligned.flags & OUTSIDE) == OUTSIDE
             data = np.where(gone, np.float32(np.nan), aligned.data)
@@ -111,7 +111,14 @@ class AlignRefsStep(CoronStep):
         # Exposures of one pipeline run share a mask: it is read, and warned about, once.
         known = self.__dict__.setdefault("_masks", {})
         if key not in known:
-            with ImageModel(name) as model:
+            try:
+                model = ImageModel(name)
+            except (OSError, ValueError, TypeError) as err:
+                raise InputError(
+                    f"{name}: cannot be read as a mask ({err}); give another one with "
+                    "override_psfmask"
+                ) from err
+            with model:
                 known[key] = fit_psfmask(
                     model,
                     science,
@@ -150,6 +157,21 @@ class AlignRefsStep(CoronStep):
                 "%s integration %d: not registered within max_shift; left out of the references",
                 row["exposure"].decode(), row["integration"],
             )  # fmt: skip
+
+    @staticmethod
+    def _places(science: CubeModel, found: Registration) -> np.ndarray:
+        table = shift_table(science, found, inverse=True)
+        for axis in ("dx", "dy"):
+            # The first is where it is: what is measured for it is how far fits can be trusted.
+            table[axis] -= table[axis][0]
+            table[axis][table["converged"] == 0] = 0.0
+        for row in table[table["converged"] == 0]:
+            log.warning(
+                "%s integration %d: not registered within max_shift; taken to be at the first's "
+                "place",
+                row["exposure"].decode(), row["integration"],
+            )  # fmt: skip
+        return table
 
     @staticmethod
     def _record_mask(result: Any, mask: PsfMask) -> None:

@@ -44,8 +44,9 @@ class HlspStep(CoronStep):
         Returns
         -------
         list
-            The map (a model like the target) and the curve (a ContrastModel with radius in
-            pixels and arcsec, sigma in the image's unit, and the number of pixels).
+            The map (a model like the target) and the curve (a ContrastModel: the host's table
+            of radius in pixels and sigma in the image's unit, and beside it the table
+            ``curve`` with radius in arcsec and the number of pixels too).
 
         Raises
         ------
@@ -64,11 +65,12 @@ class HlspStep(CoronStep):
         contrast = ContrastModel()
         contrast.update(model)
         contrast.extend_schema(CURVE)
-        table = np.zeros(curve.radius.size, contrast.get_dtype("contrast_table"))
+        table = np.zeros(curve.radius.size, contrast.get_dtype("curve"))
         table["radius"], table["sigma"] = curve.radius, curve.sigma
         table["radius_arcsec"] = curve.radius * pixel_scale(model, star)
         table["npix"] = curve.count
-        contrast.contrast_table = table
+        contrast.curve = table
+        contrast.contrast_table = table[["radius", "sigma"]]
         extend(contrast)
         record_star(contrast, star)
         return [snr, contrast]

@@ -83,6 +83,7 @@ class KlipStep(CoronStep):
         asn_id = self.search_attr("asn_id")
         if asn_id and f"_{asn_id}_" in name:
             asn_id = None  # the outlier step has put it there
+        self.finalize_result(star, [])
         self.save_model(star, suffix="psfmodel", output_file=name, force=True, acid=asn_id)
 
     def _open_references(self, init: Any) -> CubeModel | QuadModel:
@@ -144,6 +145,7 @@ class KlipStep(CoronStep):
         record.kl_modes, record.error_kind = done.modes, self.error
         for step in ("stack_psfs", "align_psfs"):
             setattr(result.meta.cal_step, step, getattr(references.meta.cal_step, step))
+        result.meta.ref_file.psfmask.name = references.meta.ref_file.psfmask.name
         result.meta.cal_step.klip = "COMPLETE"
         return result
 

@@ -51,6 +51,7 @@ class StackRefsStep(CoronStep):
         if not models:
             raise InputError("no reference exposures to stack; give at least one")
         check_alike(models)
+        self.set_primary_input(models[0])  # a list has no name to call the product by
         result = self.new_like(
             models[0],
             data=np.concatenate([m.data for m in models]),
