@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import binary_dilation
 
+from coronx.ops.inpainting import fill_smoothly
 from coronx.ops.shift import apply_ramp, frequencies
 
 __all__ = ["Registration", "Template"]
@@ -108,7 +109,10 @@ class Template:
         ny, nx = image.shape
         self._shape = (ny, nx)
         self._weight = weight
-        self._bad = None if bad is None or not bad.any() else binary_dilation(bad, np.ones((3, 3)))
+        self._bad = None
+        if bad is not None and bad.any():
+            image = fill_smoothly(image, bad)
+            self._bad = binary_dilation(bad, np.ones((3, 3)))
         self._limit = float(min(max_shift, min(ny, nx) / 2 - 1))
         self._spectrum = _without_nyquist(scipy.fft.rfft2(image), self._shape)
         power = np.abs(self._spectrum) ** 2
