@@ -24,7 +24,9 @@ def _wide_scene(size: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     freq = np.hypot(*np.meshgrid(fftfreq(size), fftfreq(size)))
     inside = freq < 0.18  # of the field; its square, the intensity, reaches twice as far
-    field = ifft2(np.where(inside, rng.normal(size=freq.shape) + 1j * rng.normal(size=freq.shape), 0))
+    field = ifft2(
+        np.where(inside, rng.normal(size=freq.shape) + 1j * rng.normal(size=freq.shape), 0)
+    )
     y, x = np.indices((size, size)) - size // 2
     envelope = np.exp(-(x**2 + y**2) / (2.0 * (size / 16) ** 2))
     image = np.abs(field) ** 2 * envelope

@@ -12,7 +12,9 @@ def brute_force(image, bad, half, default):
     out = image.copy()
     ny, nx = image.shape
     for y, x in zip(*np.nonzero(bad), strict=True):
-        box = np.s_[max(y - half, 0) : min(y + half, ny) + 1, max(x - half, 0) : min(x + half, nx) + 1]
+        box = np.s_[
+            max(y - half, 0) : min(y + half, ny) + 1, max(x - half, 0) : min(x + half, nx) + 1
+        ]
         good = image[box][~bad[box]]
         out[y, x] = np.median(good) if good.size else default
     return out
@@ -65,7 +67,9 @@ def test_good_pixels_and_the_input_are_left_alone(blemished):
 
 def test_nothing_good_gives_the_default():
     assert (fill_local_median(np.ones((4, 4)), np.ones((4, 4), bool)) == 0.0).all()
-    assert (fill_local_median(np.full((4, 4), np.nan), np.zeros((4, 4), bool), default=2.0) == 2).all()
+    assert (
+        fill_local_median(np.full((4, 4), np.nan), np.zeros((4, 4), bool), default=2.0) == 2
+    ).all()
 
 
 @pytest.mark.parametrize("box", [3, 5])

@@ -12,7 +12,9 @@ TRUE = np.array([0.3, -0.4])
 
 
 def register(template, image, weight, *, bad=None, template_bad=None, max_shift=4.0):
-    return Template(template, weight, bad=template_bad, max_shift=max_shift).register([image], [bad])
+    return Template(template, weight, bad=template_bad, max_shift=max_shift).register(
+        [image], [bad]
+    )
 
 
 @pytest.mark.parametrize("true", [(1.3, -0.9), (11.4, -8.7), (0.0, 0.0), (-0.02, 0.5)])
@@ -96,7 +98,14 @@ def test_residual_and_scale_are_those_of_the_scene(photons, fits):
     # Weights are inverse variances, so that the weighted mean square times their sum is a chi^2.
     square = np.array([r.residual[0] ** 2 for r in fits]) * weight.sum()
     assert abs(square.mean() / np.count_nonzero(weight) - 1.0) < 0.03
-    assert abs(np.mean([r.scale[0] for r in fits]) - 1.0) < 0.005
+    # The template's noise adds to its energy, so that the scale comes out a little small.
+    assert abs(np.mean([r.scale[0] for r in fits]) - 1.0) < 0.02
+
+
+def test_the_templates_own_noise_biases_by_less_than_half_an_error(fits):
+    # Its energy depends on where it is put: an error in the variable, not only in the data.
+    errors = errors_of(fits)
+    assert (np.abs(errors.mean(axis=0)) < 0.5 * errors.std(axis=0)).all()
 
 
 def blemish(rng, image):
@@ -117,9 +126,10 @@ def test_bad_pixels_neither_bias_nor_blur(photons, fits, in_image, in_template):
         if in_template:
             template, template_bad = blemish(rng, template)
         found.append(register(template, image, weight, bad=bad, template_bad=template_bad))
-    errors = errors_of(found)
-    assert (np.abs(errors.mean(axis=0)) < 3.0 * errors.std(axis=0) / np.sqrt(FRAMES)).all()
-    clean = errors_of(fits)
+    errors, clean = errors_of(found), errors_of(fits)
+    # Frame by frame against the same frame unblemished, a sharper test than of the mean alone.
+    change = errors - clean
+    assert (np.abs(change.mean(axis=0)) < 3.0 * change.std(axis=0) / np.sqrt(FRAMES)).all()
     # Missing 1 % (9 % about the template's) of the pixels costs half as much in precision.
     assert (rms(errors) / rms(clean) < 1.10).all()
     sigma = np.array([r.sigma[0] for r in found]).mean(axis=0)
@@ -172,11 +182,6 @@ def test_a_flat_template_is_refused(hole, level):
         register(np.full((32, 32), level), np.ones((32, 32)), hole(32))
 
 
-def test_a_template_that_is_zero_under_the_weight_is_refused(speckles, hole):
-    with pytest.raises(ValueError, match="zero"):
-        register(np.zeros((32, 32)), speckles(32), hole(32))
-
-
 def test_an_image_without_weight_is_refused(speckles):
     with pytest.raises(ValueError, match="weight"):
         register(speckles(32), speckles(32), np.zeros((32, 32)))
@@ -186,3 +191,17 @@ def test_an_image_all_bad_gives_no_shift_but_no_error(speckles, hole):
     image = np.zeros((64, 64))
     found = register(speckles(64), image, hole(64), bad=np.ones((64, 64), bool))
     assert not found.converged[0]
+    assert np.isnan(found.sigma).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_template_that_is_not_finite_is_refused(speckles, hole, value):
+    template = speckles(32).copy()
+    template[3, 4] = value
+    with pytest.raises(ValueError, match="finite"):
+        register(template, speckles(32), hole(32))
+
+
+def test_shapes_must_agree(speckles, hole):
+    with pytest.raises(ValueError, match="shape"):
+        register(speckles(32), speckles(32), hole(64))
