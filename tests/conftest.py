@@ -4,11 +4,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.fft import fft2, fftfreq, ifft2
 
 # CRDS keeps what it once read: the environment is set before anything imports it.
 _CRDS = Path(tempfile.mkdtemp(prefix="coronx-crds-"))
@@ -283,3 +286,47 @@ def coron3_run(tmp_path_factory, make_association, strun) -> Run:
     done = strun("coronx_coron3", asn, "--output_dir", out, "--steps.klip.save_psf=true")
     assert done.returncode == 0, done.stderr
     return Run(asn, out, done.stdout + done.stderr)
+
+
+@cache
+def _wide_scene(size: int, seed: int) -> np.ndarray:
+    """Return the spectrum of speckles under an envelope, on a grid wider than the frame."""
+    rng = np.random.default_rng(seed)
+    freq = np.hypot(*np.meshgrid(fftfreq(size), fftfreq(size)))
+    inside = freq < 0.18  # of the field; its square, the intensity, reaches twice as far
+    field = ifft2(
+        np.where(inside, rng.normal(size=freq.shape) + 1j * rng.normal(size=freq.shape), 0)
+    )
+    y, x = np.indices((size, size)) - size // 2
+    envelope = np.exp(-(x**2 + y**2) / (2.0 * (size / 16) ** 2))
+    image = np.abs(field) ** 2 * envelope
+    return fft2(image / image.max())
+
+
+@pytest.fixture(scope="session")
+def speckles() -> Callable[..., np.ndarray]:
+    """Return a maker of coronagraphic stars: speckles of peak 1, sampled after an exact shift.
+
+    The frame is cut from one twice as wide, so that nothing wraps around its edges.
+    """
+
+    def make(size: int = 64, shift: tuple[float, float] = (0.0, 0.0), seed: int = 1) -> np.ndarray:
+        wide = 2 * size
+        ramp = np.exp(-2j * np.pi * fftfreq(wide) * shift[0])[None, :]
+        ramp = ramp * np.exp(-2j * np.pi * fftfreq(wide) * shift[1])[:, None]
+        image = ifft2(_wide_scene(wide, seed) * ramp).real
+        low = wide // 2 - size // 2
+        return image[low : low + size, low : low + size]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def hole() -> Callable[[int], np.ndarray]:
+    """Return a maker of weights with a smooth hole in the middle, as a PSFMASK has."""
+
+    def make(size: int = 64, radius: float = 5.0) -> np.ndarray:
+        y, x = np.indices((size, size)) - size // 2
+        return np.clip(np.hypot(x, y) - radius, 0.0, 1.0)
+
+    return make

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from coronx.ops.fourier import apply_ramp, forward, frequencies
+from coronx.ops.inpainting import fill_smoothly
 from coronx.ops.registration_grid import CoarseGrid, energy_spline, without_nyquist
 
 __all__ = ["Registration", "Template"]
@@ -20,6 +21,7 @@ _TOLERANCE = 1e-7  # pixels: a smaller Newton step ends the search
 _REFILL_TOLERANCE = 1e-5  # pixels: the same for the rounds that re-estimate missing pixels
 _MAX_NEWTON = 25
 _MAX_REFILL = 8
+_FLAT = 1e-20  # power of a template's structure relative to its mean's: less is rounding
 _DIFFERENCE_STEP = 1 / 16  # pixels
 _DIFFERENCES = np.array(
     [
@@ -84,8 +86,8 @@ class Template:
     Raises
     ------
     ValueError
-        If the shapes differ, a value is not finite, or the template is zero wherever the
-        weight is not.
+        If the shapes differ, a value is not finite, or the template is flat, or zero
+        wherever the weight is not.
     """
 
     def __init__(
@@ -107,9 +109,13 @@ class Template:
         self._weight = weight
         self._bad: Mask | None = None
         if bad is not None and bad.any():
+            image = fill_smoothly(image, bad)
             self._bad = np.asarray(binary_dilation(bad, np.ones((3, 3))), bool)
         self._limit = float(min(max_shift, min(ny, nx) / 2 - 1))
         self._spectrum = without_nyquist(forward(image), self._shape)
+        power = np.abs(self._spectrum) ** 2
+        if power.sum() - power[0, 0] <= _FLAT * power[0, 0]:
+            raise ValueError("the template is flat: it has nothing to register to")
         self._energy = energy_spline(self._spectrum, weight, self._limit + 1.0)
         # A real FFT holds half of the plane: every column but the first stands for two
         # (the Nyquist column is empty).
@@ -149,6 +155,8 @@ class Template:
     ) -> tuple[Array, float, Array, float, bool]:
         image = np.asarray(image, dtype=np.float64)
         cross = self._cross_spectrum(image)
+        if not cross.any():
+            return np.zeros(2), 0.0, np.full(2, np.nan), np.nan, False
         place, converged = self._climb(cross, self._coarse.start(cross))
         missing = self._missing(bad, place)
         if missing is not None:
