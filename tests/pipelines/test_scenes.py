@@ -46,7 +46,10 @@ def test_star_is_found_where_it_is(reduced):
     true = np.subtract(
         truth[1]["star_pixel_integrations"][0], truth[0]["star_pixel_integrations"][0]
     )
-    np.testing.assert_allclose(measured, true, atol=0.02)
+    # Behind a bar or a phase mask, which stay where they are, the image changes its shape as
+    # well as its place when the star moves; behind a round mask it does so least.
+    round_mask = made.truth["scene"]["mode"] == "nircam-335r"
+    np.testing.assert_allclose(measured, true, atol=0.02 if round_mask else 0.1)
     np.testing.assert_allclose(places[0], truth[0]["star_pixel"], atol=0.3)
 
 
