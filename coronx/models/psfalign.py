@@ -1,5 +1,6 @@
 """The 4-D product of reference images aligned to every science integration."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,7 +35,7 @@ class PsfAlignModel(QuadModel):
     moved it to the first integration and the one between the integrations add up in the phases
     of one Fourier transform, so only the references aligned to the first integration are held.
     The whole array, as large as both counts multiplied, stands in memory only when `data`,
-    `err` or `dq` is read; `save` writes it a plane at a time.
+    `err` or `dq` is read; `save` writes it an integration at a time.
 
     A saved file is an ordinary QuadModel for the host.
 
@@ -132,9 +133,11 @@ class PsfAlignModel(QuadModel):
 
     def plane(self, name: str, integration: int, reference: int) -> NDArray[Any]:
         """Return one (ny, nx) plane of `data`, `err` or `dq`."""
-        shift = self.shifts[integration]
+        return self._plane(name, self.shifts[integration], reference)
+
+    def _plane(self, name: str, shift: NDArray[np.float64], reference: int) -> NDArray[Any]:
         flags = self._common["dq"][reference]
-        coarse = bool(np.abs(shift).max() >= _COARSE)
+        coarse = _is_coarse(shift)
         if coarse:
             flags = shift_flags(flags, shift, outside=OUTSIDE)
         if name == "dq":
@@ -145,7 +148,8 @@ class PsfAlignModel(QuadModel):
             values = apply_ramp(forward(values), shift, values.shape)
         elif name == "err" and coarse:
             values = np.sqrt(shift_variance(values**2, shift))
-        return np.where((flags & OUTSIDE) == OUTSIDE, np.float32(np.nan), values)
+        gone = (flags & OUTSIDE) == OUTSIDE
+        return np.where(gone, np.float32(np.nan), values) if gone.any() else values
 
     def copy(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a deep copy; the planes held are shared, since nothing changes them."""
@@ -156,7 +160,7 @@ class PsfAlignModel(QuadModel):
     __copy__ = __deepcopy__ = copy
 
     def to_fits(self, init: str, *args: Any, **kwargs: Any) -> None:
-        """Write a FITS file, a plane at a time."""
+        """Write a FITS file, the planes of one integration at a time."""
         if not self._common:
             super().to_fits(init, *args, **kwargs)
             return
@@ -187,9 +191,28 @@ class PsfAlignModel(QuadModel):
             return ObjectNode.__getattr__(self, name)
         shape = self.shape
         whole = np.empty(shape, self._common[name].dtype)
-        for n, m in np.ndindex(shape[:2]):
-            whole[n, m] = self.plane(name, n, m)
+        for n, shift in enumerate(self.shifts):
+            for m in range(shape[1]):
+                whole[n, m] = self._plane(name, shift, m)
         return whole
+
+    def _blocks(self, name: str) -> Iterator[NDArray[Any]]:
+        """Yield the planes of each integration, in the byte order and integers of FITS."""
+        shape = self.shape[1:]
+        still: NDArray[Any] | None = None  # what is the same for all small shifts
+        for shift in self.shifts:
+            fixed = name != "data" and not _is_coarse(shift)
+            if fixed and still is not None:
+                yield still
+                continue
+            block = np.empty(shape, ">i4" if name == "dq" else ">f4")
+            for m, out in enumerate(block):
+                values = self._plane(name, shift, m)
+                # FITS keeps unsigned integers as signed ones with an offset.
+                out[:] = (values ^ np.uint32(2**31)).view(np.int32) if name == "dq" else values
+            if fixed:
+                still = block
+            yield block
 
     def _stream(self, path: str, name: str, header: fits.Header) -> None:
         shape = self.shape
@@ -203,13 +226,13 @@ class PsfAlignModel(QuadModel):
             template["BSCALE"] = 1
             template["BZERO"] = 2**31
         stream = fits.StreamingHDU(path, template)
-        for n, m in np.ndindex(shape[:2]):
-            values = self.plane(name, n, m)
-            if flags:
-                # FITS keeps unsigned integers as signed ones with an offset.
-                values = (values ^ np.uint32(2**31)).view(np.int32)
-            stream.write(values)
+        for block in self._blocks(name):
+            stream.write(block)
         stream.close()
+
+
+def _is_coarse(shift: NDArray[np.float64]) -> bool:
+    return bool(np.abs(shift).max() >= _COARSE)
 
 
 def _without_data(hdu: fits.ImageHDU) -> fits.ImageHDU:

@@ -96,6 +96,7 @@ def clean_exposure(
     bad |= ~np.isfinite(data)
     filled = np.empty(data.shape, np.float32)
     variance = np.empty(data.shape, np.float32)
+    told = np.empty(data.shape, np.uint32)
     for n in range(data.shape[0]):
         filled[n] = fill_local_median(data[n], bad[n], box=box)
         square = np.square(error[n], dtype=np.float32)
@@ -105,10 +106,11 @@ def clean_exposure(
             default = float(np.median(known)) if known.size else 0.0
             square = fill_local_median(square, unknown, box=max(box, 3), default=default)
         variance[n] = square
-    empty = bad & ((flags & np.uint32(blank)) != 0)
-    filled[empty] = 0.0
-    told = (flags & ~np.uint32(unusable)) | np.uint32(repaired)
-    return Exposure(filled, variance, np.where(bad & ~empty, told, flags), bad)
+        empty = bad[n] & ((flags[n] & np.uint32(blank)) != 0)
+        filled[n][empty] = 0.0
+        mended = (flags[n] & ~np.uint32(unusable)) | np.uint32(repaired)
+        told[n] = np.where(bad[n] & ~empty, mended, flags[n])
+    return Exposure(filled, variance, told, bad)
 
 
 def registration_weight(mask: Array, target: Exposure, references: Exposure) -> Array:
@@ -135,7 +137,9 @@ def registration_weight(mask: Array, target: Exposure, references: Exposure) -> 
     return mask**2 / np.maximum(variance, floor)
 
 
-def align_stack(references: Exposure, template: Template, *, outside: int) -> AlignedStack:
+def align_stack(
+    references: Exposure, template: Template, *, outside: int, overwrite: bool = False
+) -> AlignedStack:
     """Register references to a template and move them onto it.
 
     Parameters
@@ -145,6 +149,8 @@ def align_stack(references: Exposure, template: Template, *, outside: int) -> Al
     outside : int
         Flags of pixels that hold nothing: their source lies beyond the reference's frame, or
         the reference could not be registered.
+    overwrite : bool
+        Put the result into the arrays of `references`, which saves as much memory.
 
     Returns
     -------
@@ -152,9 +158,11 @@ def align_stack(references: Exposure, template: Template, *, outside: int) -> Al
     """
     found = template.register(references.data, references.bad)
     shape = references.data.shape
-    data = np.empty(shape, np.float32)
-    variance = np.empty(shape, np.float32)
-    flags = np.empty(shape, np.uint32)
+    if overwrite:
+        data, variance, flags = references.data, references.variance, references.flags
+    else:
+        data, variance = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        flags = np.empty(shape, np.uint32)
     for m, shift in enumerate(found.shift):
         spectrum = forward(references.data[m].astype(np.float64))
         data[m] = apply_ramp(spectrum, shift, shape[1:])

@@ -16,7 +16,8 @@ Mask = NDArray[np.bool_]
 # Modes below this fraction of the largest eigenvalue are rounding: float32 input leaves
 # duplicate or linearly dependent references at 1e-15, real noise stands above 1e-10.
 _EIGENVALUE_FLOOR = 1e-13
-_BLOCK = 8192  # pixels worked on at a time: references are never held whole in float64
+_BLOCK = 4096  # pixels worked on at a time: references are never held whole in float64
+_TOGETHER = 10  # targets projected at a time: they take several arrays in float64
 _SHIFTED_ROUNDS = 2  # of the fit of a shifted target; the second removes what masking left
 
 
@@ -154,11 +155,27 @@ def project(
     Projection
     """
     nint = targets.shape[0]
+    model = np.empty(targets.shape)
+    coefficients = np.empty((nint, basis.modes.shape[0]))
+    if shifts is not None and not np.any(shifts):
+        shifts = None
+    for start in range(0, nint, _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        moves = None if shifts is None else shifts[part]
+        found = _project(targets[part], good[part], basis, moves)
+        model[part], coefficients[part] = found.model, found.coefficients
+    return Projection(model, coefficients)
+
+
+def _project(
+    targets: NDArray[np.floating], good: Mask, basis: KLBasis, shifts: Array | None
+) -> Projection:
+    nint = targets.shape[0]
     values = np.where(good, targets, 0.0).reshape(nint, -1).astype(np.float64, copy=False)
     use = good.reshape(nint, -1) & (basis.modes[0] > 0.0)
     values[~use] = 0.0
     normals = [_normal(basis, use[n]) for n in range(nint)]
-    if shifts is None or not np.any(shifts):
+    if shifts is None:
         coefficients = _solve(normals, values @ basis.modes.T)
         model = coefficients @ basis.modes
         return Projection(model.reshape(targets.shape), coefficients)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronx.ops.klip import kl_basis, project, reference_scatter
-from coronx.ops.klip_variance import residual_variance
+from coronx.ops.klip_variance import noise_variance
+from coronx.ops.klip_variance import propagate as propagate_variance
 from coronx.ops.nans import fill_from_stack
 
 __all__ = ["Images", "Subtraction", "subtract_klip"]
@@ -31,7 +32,9 @@ class Images:
     @property
     def good(self) -> NDArray[np.bool_]:
         """Pixels to be used."""
-        return ~self.bad & np.isfinite(self.data)
+        good = np.isfinite(self.data)
+        good[self.bad] = False
+        return good
 
 
 @dataclass(frozen=True)
@@ -98,34 +101,26 @@ def subtract_klip(
     if not usable.all():
         data, err, good = data[usable], err[usable], good[usable]
     covered = np.ones(data.shape[1:], bool)
-    if not good.all():
+    if good.all():
+        good = np.ones((1, 1, 1), bool)
+    else:
         data, covered = fill_from_stack(data, ~good)
     basis = kl_basis(data, truncate=truncate, used=covered)
+    count = data.shape[0]
+    scatter = None if propagate else reference_scatter(data, basis)
+    del data  # as large as the references, where some pixel had to be filled
     keep = targets.good & covered
     fit = project(targets.data, keep, basis, shifts=shifts)
     residual = np.where(keep, targets.data - fit.model, np.nan).astype(np.float32)
-    if propagate:
-        variance = residual_variance(
-            basis, fit.coefficients, np.square(targets.err, dtype=np.float64), _variance(err, good)
-        )
-        sigma = np.where(keep, np.sqrt(variance), np.nan)
+    model = np.where(covered, fit.model, np.nan).astype(np.float32)
+    coefficients = fit.coefficients
+    del fit  # the model in double precision is not needed any more
+    if scatter is None:
+        squared = np.square(targets.err, dtype=np.float64)
+        total = noise_variance(basis, coefficients, squared, err, good, squared=False)
+        del squared
+        variance = propagate_variance(basis, total).reshape(residual.shape)
+        sigma = np.where(keep, np.sqrt(variance, out=variance), np.nan)
     else:
-        sigma = np.where(keep, reference_scatter(data, basis), np.nan)
-    model = np.where(covered, fit.model, np.nan)
-    return Subtraction(
-        residual,
-        sigma.astype(np.float32),
-        model.astype(np.float32),
-        basis.eigenvalues.size,
-        data.shape[0],
-    )
-
-
-def _variance(err: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the references' variance, with the mean of the others where it is not known."""
-    variance = np.square(err, dtype=np.float32)
-    known = good & np.isfinite(variance)
-    if known.all():
-        return variance
-    mean = variance.sum(axis=0, where=known) / np.maximum(known.sum(axis=0), 1)
-    return np.where(known, variance, mean)
+        sigma = np.where(keep, scatter, np.nan)
+    return Subtraction(residual, sigma.astype(np.float32), model, basis.eigenvalues.size, count)

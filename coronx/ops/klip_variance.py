@@ -5,9 +5,10 @@ from numpy.typing import NDArray
 
 from coronx.ops.klip import KLBasis, pixel_blocks
 
-__all__ = ["residual_variance"]
+__all__ = ["noise_variance", "propagate", "residual_variance"]
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 # Integrations whose variances differ by less than this fraction share one K x K matrix.
 _ALIKE = 0.1
@@ -43,43 +44,96 @@ def residual_variance(
     ndarray (nint, ny, nx)
         Variance of target - model; NaN where the target's is.
     """
-    nint = coefficients.shape[0]
     shape = target_variance.shape
-    share = (coefficients[:, 1:] @ basis.weights.T) ** 2
-    total = target_variance.reshape(nint, -1).astype(np.float64)
-    references = reference_variance.reshape(reference_variance.shape[0], -1)
+    known = np.ones((1, 1, 1), bool)
+    total = noise_variance(basis, coefficients, target_variance, reference_variance, known)
+    return propagate(basis, total).reshape(shape)
+
+
+def noise_variance(
+    basis: KLBasis,
+    coefficients: Array,
+    target_variance: NDArray[np.floating],
+    reference_variance: NDArray[np.floating],
+    known: Mask,
+    *,
+    squared: bool = True,
+) -> Array:
+    """Return the variance v of each target minus its combination of references.
+
+    Parameters
+    ----------
+    basis, coefficients, target_variance
+        As in `residual_variance`.
+    reference_variance : ndarray (nref, ny, nx)
+        Variance of the references, or their errors with ``squared=False``: they are squared block
+        by block, so that no array of their size is made.
+    known : ndarray of bool (nref, ny, nx), or of one element
+        Where they are to be used; elsewhere, and where not finite, the mean of the others stands.
+
+    Returns
+    -------
+    ndarray (nint, ny * nx)
+    """
+    nint, nref = coefficients.shape[0], reference_variance.shape[0]
+    share = ((coefficients[:, 1:] @ basis.weights.T) ** 2).astype(np.float32)
+    total = np.array(target_variance, dtype=np.float64).reshape(nint, -1)
+    flat = reference_variance.reshape(nref, -1)
+    told = known.reshape(known.shape[0], -1)
     for block in pixel_blocks(total.shape[1]):
-        total[:, block] += share @ references[:, block].astype(np.float64)
-    known = np.where(np.isfinite(total) & (basis.modes[0] > 0.0), total, 0.0)
-    level = known.sum(axis=1) / np.maximum((known > 0.0).sum(axis=1), 1)
-    level[level == 0.0] = 1.0
-    typical = _mean_where_known(known, level)
+        values = flat[:, block].astype(np.float32)
+        if not squared:
+            np.square(values, out=values)
+        seen = np.isfinite(values)
+        seen &= told if told.size == 1 else told[:, block]
+        if not seen.all():
+            mean = values.sum(axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
+            values = np.where(seen, values, mean)
+        total[:, block] += share @ values
+    return total
+
+
+def propagate(basis: KLBasis, total: Array) -> Array:
+    """Propagate variances of what is projected, (nint, ny * nx), through I - P; in place."""
+    usable = basis.modes[0] > 0.0
+    modes = basis.modes.astype(np.float32)
     diagonal = np.einsum("kp,kp->p", basis.modes, basis.modes)
-    leak = _leak(basis, diagonal, typical)
-    out = np.empty_like(total)
-    for n in range(nint):
-        excess = np.abs(known[n] - level[n] * typical)[known[n] > 0.0].sum()
-        own = excess > _ALIKE * known[n].sum()
-        others = _leak(basis, diagonal, known[n]) if own else level[n] * leak
-        out[n] = total[n] * (1.0 - diagonal) ** 2 + others
-    return out.reshape(shape)
+    pairs = [_relative(np.where(usable & np.isfinite(row), row, 0.0)) for row in total]
+    known, level = zip(*pairs, strict=True)
+    seen = sum(row > 0.0 for row in known)
+    typical = sum(known) / np.maximum(seen, 1).astype(np.float32)
+    leak = _leak(modes, diagonal, typical)
+    for row, mean, out in zip(known, level, total, strict=True):
+        excess = np.abs(row - typical)[row > 0.0].sum(dtype=np.float64)
+        own = excess > _ALIKE * row.sum(dtype=np.float64)
+        out *= (1.0 - diagonal) ** 2
+        out += mean * (_leak(modes, diagonal, row) if own else leak)
+    return total
 
 
-def _mean_where_known(known: Array, level: Array) -> Array:
-    """Return the mean over integrations of the variances brought to one level."""
-    seen = (known > 0.0).sum(axis=0)
-    return (known / level[:, None]).sum(axis=0) / np.maximum(seen, 1)
+def _relative(variance: Array) -> tuple[NDArray[np.float32], float]:
+    """Return variances over their mean where known, and the mean.
+
+    In units of their own they fit single precision, whatever the data's unit.
+    """
+    count = np.count_nonzero(variance > 0.0)
+    mean = float(variance.sum()) / count if count else 1.0
+    return (variance / mean).astype(np.float32), mean
 
 
-def _leak(basis: KLBasis, diagonal: Array, variance: Array) -> Array:
-    """Return sum over j != i of P_ij^2 v_j for every pixel i."""
-    size = basis.modes.shape[0]
-    matrix = np.zeros((size, size))
+def _leak(modes: NDArray[np.float32], diagonal: Array, variance: NDArray[np.float32]) -> Array:
+    """Return sum over j != i of P_ij^2 v_j for every pixel i.
+
+    Single precision is enough for a variance, and takes half the time.
+    """
+    size = modes.shape[0]
+    matrix = np.zeros((size, size), np.float32)
+    root = np.sqrt(variance, dtype=np.float32)
     for block in pixel_blocks(variance.size):
-        modes = basis.modes[:, block]
-        matrix += (modes * variance[block]) @ modes.T
-    out = np.empty_like(variance)
+        scaled = modes[:, block] * root[block]
+        matrix += scaled @ scaled.T
+    out = np.empty(variance.size)
     for block in pixel_blocks(variance.size):
-        modes = basis.modes[:, block]
-        out[block] = np.einsum("kp,kp->p", matrix @ modes, modes)
+        part = modes[:, block]
+        out[block] = np.einsum("kp,kp->p", matrix @ part, part)
     return np.maximum(out - diagonal**2 * variance, 0.0)

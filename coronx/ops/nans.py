@@ -39,7 +39,10 @@ def fill_from_stack(
     covered = good.any(axis=0)
     filled[~good] = 0.0
     mean = filled.sum(axis=0, dtype=np.float64) / np.maximum(good.sum(axis=0), 1)
-    brightness = (filled @ mean) / np.maximum(good @ mean**2, np.finfo(float).tiny)
+    square = mean**2
+    # Image by image: a product with `good` would hold it in double precision.
+    norm = np.array([square.sum(where=row) for row in good])
+    brightness = np.array([row @ mean for row in filled]) / np.maximum(norm, np.finfo(float).tiny)
     brightness[~(brightness > 0.0)] = 1.0
     partly = np.flatnonzero(~good.all(axis=0) & covered)
     for start in range(0, partly.size, _BLOCK):

@@ -107,6 +107,7 @@ class Template:
         ny, nx = image.shape
         self._shape = (ny, nx)
         self._weight = weight
+        self._used = int(np.count_nonzero(weight))
         self._bad: Mask | None = None
         if bad is not None and bad.any():
             image = fill_smoothly(image, bad)
@@ -199,24 +200,11 @@ class Template:
         values = self._energy(place[1] + offsets, place[0] + offsets)
         return _DIFFERENCES @ values @ _DIFFERENCES.T
 
-    def _log_derivatives(self, cross: Complex, place: Array) -> tuple[Array, Array]:
-        """Return gradient and Hessian, order (x, y), of log(C^2 / G)."""
-        c = self._correlation(cross, place)
-        g = self._energy_derivatives(place)
-        gradient = np.zeros(2)
-        hessian = np.zeros((2, 2))
-        for table, factor in ((c, 2.0), (g, -1.0)):
-            first = np.array([table[0, 1], table[1, 0]]) / table[0, 0]
-            second = (
-                np.array([[table[0, 2], table[1, 1]], [table[1, 1], table[2, 0]]]) / table[0, 0]
-            )
-            gradient += factor * first
-            hessian += factor * (second - np.outer(first, first))
-        return gradient, hessian
-
     def _climb(self, cross: Complex, place: Array) -> tuple[Array, bool]:
         for _ in range(_MAX_NEWTON):
-            gradient, hessian = self._log_derivatives(cross, place)
+            gradient, hessian = _log_derivatives(
+                self._correlation(cross, place), self._energy_derivatives(place)
+            )
             values, vectors = np.linalg.eigh(hessian)
             # Uphill everywhere: away from a maximum the curvature's sign is turned.
             step = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-12))
@@ -237,15 +225,29 @@ class Template:
         self, image: Array, missing: Mask | None, cross: Complex, place: Array, converged: bool
     ) -> tuple[Array, float, Array, float, bool]:
         weight = self._weight if missing is None else np.where(missing, 0.0, self._weight)
-        scale = self._scale(cross, place)
-        explained = scale * float(self._correlation(cross, place)[0, 0])
+        c = self._correlation(cross, place)
+        g = self._energy_derivatives(place)
+        scale = float(c[0, 0] / g[0, 0])
+        explained = scale * float(c[0, 0])
         # Missing pixels equal the model, and add the same to both sides.
         excess = max(float(np.vdot(self._weight * image, image)) - explained, 0.0)
-        used = int(np.count_nonzero(weight))
-        _, hessian = self._log_derivatives(cross, place)
-        curvature = -0.5 * explained * hessian * used / max(np.count_nonzero(self._weight), 1)
+        used = self._used if missing is None else int(np.count_nonzero(weight))
+        _, hessian = _log_derivatives(c, g)
+        curvature = -0.5 * explained * hessian * used / max(self._used, 1)
         variance = np.full(2, np.nan)
         if converged and used > 3:
             variance = np.diag(np.linalg.inv(curvature)) * excess / (used - 3)
         residual = np.sqrt(excess / weight.sum()) if used else np.nan
         return -place, scale, np.sqrt(variance), float(residual), converged
+
+
+def _log_derivatives(c: Array, g: Array) -> tuple[Array, Array]:
+    """Return gradient and Hessian, order (x, y), of log(C^2 / G), from the derivatives of both."""
+    gradient = np.zeros(2)
+    hessian = np.zeros((2, 2))
+    for table, factor in ((c, 2.0), (g, -1.0)):
+        first = np.array([table[0, 1], table[1, 0]]) / table[0, 0]
+        second = np.array([[table[0, 2], table[1, 1]], [table[1, 1], table[2, 0]]]) / table[0, 0]
+        gradient += factor * first
+        hessian += factor * (second - np.outer(first, first))
+    return gradient, hessian

@@ -75,20 +75,20 @@ class AlignRefsStep(CoronStep):
         frames, stack = (self._clean(model) for model in (science, references))
         weight = registration_weight(mask.data, frames, stack)
         template = Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
-        aligned = align_stack(stack, template, outside=OUTSIDE)
+        aligned = align_stack(stack, template, outside=OUTSIDE, overwrite=True)
         tables = {"reference_shifts": shift_table(references, aligned.registration)}
         self._report(references, tables["reference_shifts"])
-        err = np.sqrt(aligned.variance)
+        err = np.sqrt(aligned.variance, out=aligned.variance)
         if self.per_integration:
             result = PsfAlignModel.from_common(aligned.data, err, aligned.flags)
             result.update(references)
             found = template.register(frames.data, frames.bad)
             tables["integration_shifts"] = self._places(science, found)
         else:
-            gone = (aligned.flags & OUTSIDE) == OUTSIDE
-            data = np.where(gone, np.float32(np.nan), aligned.data)
-            err = np.where(gone, np.float32(np.nan), err)
-            result = self.new_like(references, data=data, err=err, dq=aligned.flags)
+            for data, error, flags in zip(aligned.data, err, aligned.flags, strict=True):
+                gone = (flags & OUTSIDE) == OUTSIDE
+                data[gone] = error[gone] = np.nan
+            result = self.new_like(references, data=aligned.data, err=err, dq=aligned.flags)
         for name, table in tables.items():
             setattr(result, name, table)
         self._record_mask(result, mask)

@@ -151,4 +151,7 @@ class KlipStep(CoronStep):
 
 
 def _images(data: Any, err: Any, dq: Any) -> Images:
-    return Images(data, err, (dq & np.uint32(pixel["DO_NOT_USE"])) != 0)
+    bad = np.empty(dq.shape, bool)
+    for plane, flags in zip(bad, dq, strict=True):
+        np.not_equal(flags & np.uint32(pixel["DO_NOT_USE"]), 0, out=plane)
+    return Images(data, err, bad)
