@@ -74,7 +74,13 @@ class AlignRefsStep(CoronStep):
             return result
         frames, stack = (self._clean(model) for model in (science, references))
         weight = registration_weight(mask.data, frames, stack)
-        template = Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
+        try:
+            template = Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
+        except ValueError as err:
+            raise InputError(
+                f"{name_of(science)}: {err}; take out its first integration, to which all else "
+                "is aligned"
+            ) from err
         aligned = align_stack(stack, template, outside=OUTSIDE)
         tables = {"reference_shifts": shift_table(references, aligned.registration)}
         self._report(references, tables["reference_shifts"])
@@ -83,7 +89,7 @@ class AlignRefsStep(CoronStep):
             result = PsfAlignModel.from_common(aligned.data, err, aligned.flags)
             result.update(references)
             found = template.register(frames.data, frames.bad)
-            tables["integration_shifts"] = shift_table(science, found, inverse=True)
+            tables["integration_shifts"] = self._places(shift_table(science, found, inverse=True))
         else:
             gone = (aligned.flags & OUTSIDE) == OUTSIDE
             data = np.where(gone, np.float32(np.nan), aligned.data)
@@ -150,6 +156,19 @@ class AlignRefsStep(CoronStep):
                 "%s integration %d: not registered within max_shift; left out of the references",
                 row["exposure"].decode(), row["integration"],
             )  # fmt: skip
+
+    @staticmethod
+    def _places(table: np.ndarray) -> np.ndarray:
+        # The first lies on itself, whatever its noise; one that shows no star, nowhere else.
+        unknown = table["converged"] == 0
+        for row in table[unknown]:
+            log.warning(
+                "%s integration %d: not registered within max_shift; taken to lie on the first",
+                row["exposure"].decode(), row["integration"],
+            )  # fmt: skip
+        unknown[0] = True
+        table["dx"][unknown] = table["dy"][unknown] = 0.0
+        return table
 
     @staticmethod
     def _record_mask(result: Any, mask: PsfMask) -> None:
