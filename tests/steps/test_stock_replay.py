@@ -395,7 +395,8 @@ def test_single_precision_recovers_true_shifts(stars, mask):
     result = AlignRefsStep.call(target, psf, override_psfmask=mask.speckle)
     found = np.column_stack([result.reference_shifts[n] for n in ("dx", "dy")])
     np.testing.assert_allclose(found, -places, atol=0.03)
-    np.testing.assert_allclose(result.shifts - result.shifts[0], jitter, atol=0.03)
+    np.testing.assert_array_equal(result.shifts[0], 0.0)
+    np.testing.assert_allclose(result.shifts, jitter, atol=0.03)
     assert result.reference_shifts["converged"].all()
 
 
@@ -434,6 +435,24 @@ def test_nan_in_err_and_data_do_not_spread(stars, mask):
     assert np.isfinite(result.data[1, 20, 25])
     lost = np.isnan(result.data[1])
     assert lost.mean() < 0.05
+
+
+def test_an_integration_without_a_good_pixel_is_nan_and_harms_no_other(stars, mask):
+    target, psf, *_ = stars
+    spoilt = cube("NIRCAM", np.concatenate([target.data, target.data[:1]]))
+    spoilt.err = np.concatenate([target.err, target.err[:1]])
+    spoilt.data[2] = np.nan
+    results = []
+    for science in (target, spoilt):
+        aligned = AlignRefsStep.call(science, psf, override_psfmask=mask.speckle)
+        results.append(KlipStep.call(science, aligned))
+    np.testing.assert_array_equal(aligned.integration_shifts["converged"], [1, 1, 0])
+    np.testing.assert_array_equal(aligned.shifts[2], 0.0)
+    np.testing.assert_allclose(results[1].data[:2], results[0].data, atol=1e-3)
+    assert np.isnan(results[1].data[2]).all()
+    spoilt.data[0] = np.nan
+    with pytest.raises(InputError, match="first integration"):
+        AlignRefsStep.call(spoilt, psf, override_psfmask=mask.speckle)
 
 
 def test_err_is_an_error_at_full_rank(stars, mask):
