@@ -20,9 +20,10 @@ class CoarseGrid:
 
     def __init__(self, shape: tuple[int, int], limit: float, energy: RectBivariateSpline) -> None:
         ny, nx = shape
-        self._rows = np.r_[0 : ny // 4, -(ny // 4) : 0]
-        self._cols = nx // 4 + 1
-        self._size = (2 * (ny // 4), 2 * (nx // 4))
+        half = (max(ny // 4, 1), max(nx // 4, 1))
+        self._rows = np.r_[0 : half[0], -half[0] : 0]
+        self._cols = half[1] + 1
+        self._size = (2 * half[0], 2 * half[1])
         step = (ny / self._size[0], nx / self._size[1])
         count = (int(limit // step[0]), int(limit // step[1]))
         self._iy = np.arange(-count[0], count[0] + 1)

@@ -12,7 +12,7 @@ from coronx.models.members import check_alike, name_of
 from coronx.models.psfalign import OUTSIDE, PsfAlignModel
 from coronx.models.schema import shift_table
 from coronx.ops.alignment import align_stack, clean_exposure, registration_weight
-from coronx.ops.registration import Registration, Template
+from coronx.ops.registration import Template
 from coronx.refdata.psfmask import PsfMask, fit_psfmask
 from coronx.steps.coron._base import CoronStep, bit_mask
 
@@ -74,7 +74,13 @@ class AlignRefsStep(CoronStep):
             return result
         frames, stack = (self._clean(model) for model in (science, references))
         weight = registration_weight(mask.data, frames, stack)
-        template = Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
+        try:
+            template = Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
+        except ValueError as err:
+            raise InputError(
+                f"{name_of(science)}: {err}; take out its first integration, to which all else "
+                "is aligned"
+            ) from err
         aligned = align_stack(stack, template, outside=OUTSIDE, overwrite=True)
         tables = {"reference_shifts": shift_table(references, aligned.registration)}
         self._report(references, tables["reference_shifts"])
@@ -83,7 +89,7 @@ class AlignRefsStep(CoronStep):
             result = PsfAlignModel.from_common(aligned.data, err, aligned.flags)
             result.update(references)
             found = template.register(frames.data, frames.bad)
-            tables["integration_shifts"] = self._places(science, found)
+            tables["integration_shifts"] = self._places(shift_table(science, found, inverse=True))
         else:
             for data, error, flags in zip(aligned.data, err, aligned.flags, strict=True):
                 gone = (flags & OUTSIDE) == OUTSIDE
@@ -159,18 +165,16 @@ class AlignRefsStep(CoronStep):
             )  # fmt: skip
 
     @staticmethod
-    def _places(science: CubeModel, found: Registration) -> np.ndarray:
-        table = shift_table(science, found, inverse=True)
-        for axis in ("dx", "dy"):
-            # The first is where it is: what is measured for it is how far fits can be trusted.
-            table[axis] -= table[axis][0]
-            table[axis][table["converged"] == 0] = 0.0
-        for row in table[table["converged"] == 0]:
+    def _places(table: np.ndarray) -> np.ndarray:
+        # The first lies on itself, whatever its noise; one that shows no star, nowhere else.
+        unknown = table["converged"] == 0
+        for row in table[unknown]:
             log.warning(
-                "%s integration %d: not registered within max_shift; taken to be at the first's "
-                "place",
+                "%s integration %d: not registered within max_shift; taken to lie on the first",
                 row["exposure"].decode(), row["integration"],
             )  # fmt: skip
+        unknown[0] = True
+        table["dx"][unknown] = table["dy"][unknown] = 0.0
         return table
 
     @staticmethod
