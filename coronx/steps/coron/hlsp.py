@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import ContrastModel, CubeModel, ImageModel
 
@@ -70,7 +71,7 @@ class HlspStep(CoronStep):
         table["radius_arcsec"] = curve.radius * pixel_scale(model, star)
         table["npix"] = curve.count
         contrast.curve = table
-        contrast.contrast_table = table[["radius", "sigma"]]
+        contrast.contrast_table = repack_fields(table[["radius", "sigma"]])
         extend(contrast)
         record_star(contrast, star)
         return [snr, contrast]
