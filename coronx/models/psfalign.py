@@ -71,7 +71,7 @@ class PsfAlignModel(QuadModel):
         `integration_shifts` has to be set before anything else is done with the model.
         """
         model = cls()
-        model._common = {"data": data, "err": err, "dq": dq}
+        model._common = _blank({"data": data, "err": err, "dq": dq})
         return model
 
     @classmethod
@@ -86,11 +86,9 @@ class PsfAlignModel(QuadModel):
             planes = {name: np.array(hdulist[hdu].section[0]) for name, hdu in _HDUS.items()}
         model = cls(small)
         model.meta.filename = Path(path).name
-        gone = (planes["dq"] & OUTSIDE) == OUTSIDE
-        for name in ("data", "err"):
-            planes[name] = np.where(gone, 0.0, planes[name]).astype(np.float32)
-        planes["dq"] = planes["dq"].astype(np.uint32)  # native byte order
-        model._common = planes
+        for name, kind in (("data", np.float32), ("err", np.float32), ("dq", np.uint32)):
+            planes[name] = planes[name].astype(kind)  # native byte order
+        model._common = _blank(planes)
         return model
 
     @property
@@ -209,6 +207,22 @@ class PsfAlignModel(QuadModel):
                 values = (values ^ np.uint32(2**31)).view(np.int32)
             stream.write(values)
         stream.close()
+
+
+def _blank(planes: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Give pixels that hold nothing what a file, where they are NaN, cannot tell otherwise.
+
+    A move spreads what stands there over its neighbours: the same must come of a model made
+    here and of its file.
+    """
+    data, err, dq = planes["data"].copy(), planes["err"].copy(), planes["dq"]
+    for m, flags in enumerate(dq):
+        gone = (flags & OUTSIDE) == OUTSIDE
+        if gone.any():
+            data[m][gone] = 0.0
+            known = err[m][~gone]
+            err[m][gone] = known.mean(dtype=np.float64) if known.size else 0.0
+    return {"data": data, "err": err, "dq": dq}
 
 
 def _moved(values: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
