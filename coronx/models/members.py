@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from jwst.datamodels import ModelContainer
 from stdatamodels.jwst import datamodels
@@ -66,7 +67,11 @@ def open_cube(path: Path) -> CubeModel:
         raise InputError(f"{path}: no such file; put it there, or correct the association")
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("error", message=".*truncated.*", category=AstropyUserWarning)
+            for symptom in ("truncated", "Error validating header"):
+                warnings.filterwarnings("error", f"(?s).*{symptom}", AstropyUserWarning)
+            # Reads every header; the host would leave a broken file open.
+            with path.open("rb") as stream, fits.open(stream) as hdulist:
+                len(hdulist)
             model = datamodels.open(str(path))
     except (OSError, ValueError, TypeError, AstropyUserWarning, KeyError) as err:
         reason = str(err).splitlines()[0] if str(err) else type(err).__name__

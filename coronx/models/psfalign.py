@@ -68,11 +68,12 @@ class PsfAlignModel(QuadModel):
     ) -> Self:
         """Return a model of the references aligned to the first integration, each (nref, ny, nx).
 
-        `data` and `err` must be finite; `dq` says where they mean nothing. The table
-        `integration_shifts` has to be set before anything else is done with the model.
+        `data` and `err` must be finite; `dq` says where they mean nothing, and what stands there
+        is overwritten. The table `integration_shifts` has to be set before anything else is
+        done with the model.
         """
         model = cls()
-        model._common = {"data": data, "err": err, "dq": dq}
+        model._common = _blank({"data": data, "err": err, "dq": dq})
         return model
 
     @classmethod
@@ -87,11 +88,9 @@ class PsfAlignModel(QuadModel):
             planes = {name: np.array(hdulist[hdu].section[0]) for name, hdu in _HDUS.items()}
         model = cls(small)
         model.meta.filename = Path(path).name
-        gone = (planes["dq"] & OUTSIDE) == OUTSIDE
-        for name in ("data", "err"):
-            planes[name] = np.where(gone, 0.0, planes[name]).astype(np.float32)
-        planes["dq"] = planes["dq"].astype(np.uint32)  # native byte order
-        model._common = planes
+        for name, kind in (("data", np.float32), ("err", np.float32), ("dq", np.uint32)):
+            planes[name] = planes[name].astype(kind)  # native byte order
+        model._common = _blank(planes)
         return model
 
     @property
@@ -233,6 +232,21 @@ class PsfAlignModel(QuadModel):
 
 def _is_coarse(shift: NDArray[np.float64]) -> bool:
     return bool(np.abs(shift).max() >= _COARSE)
+
+
+def _blank(planes: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Overwrite pixels that hold nothing by what a file, where they are NaN, cannot tell otherwise.
+
+    A move spreads what stands there over its neighbours: the same must come of a model made
+    here and of its file.
+    """
+    for data, err, flags in zip(planes["data"], planes["err"], planes["dq"], strict=True):
+        gone = (flags & OUTSIDE) == OUTSIDE
+        if gone.any():
+            data[gone] = 0.0
+            known = err[~gone]
+            err[gone] = known.mean(dtype=np.float64) if known.size else 0.0
+    return planes
 
 
 def _without_data(hdu: fits.ImageHDU) -> fits.ImageHDU:

@@ -15,6 +15,8 @@ __all__ = ["AlignedStack", "Exposure", "align_stack", "clean_exposure", "registr
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_MARGIN = 5  # pixels at the frame's edges without weight
+
 
 @dataclass(frozen=True)
 class Exposure:
@@ -118,7 +120,8 @@ def registration_weight(mask: Array, target: Exposure, references: Exposure) -> 
 
     The mask multiplies the residual, as in the host's step, so that it enters the sum of squares
     squared. The variance is that of the first target image plus the references'
-    mean: one weight for all, which is what makes the fits fast.
+    mean: one weight for all, which is what makes the fits fast. A margin has none: a moved
+    template enters there on the wrong side.
 
     Parameters
     ----------
@@ -130,11 +133,17 @@ def registration_weight(mask: Array, target: Exposure, references: Exposure) -> 
     -------
     ndarray (ny, nx)
     """
+    weight = mask**2
+    margin = min(_MARGIN, min(mask.shape) // 8)
+    if margin:
+        inner = np.zeros(mask.shape, bool)
+        inner[margin:-margin, margin:-margin] = True
+        weight = np.where(inner, weight, 0.0)
     variance = target.variance[0] + references.variance.mean(axis=0, dtype=np.float64)
     if not variance.any():
-        return mask**2
+        return weight
     floor = 1e-3 * np.median(variance[variance > 0.0])
-    return mask**2 / np.maximum(variance, floor)
+    return weight / np.maximum(variance, floor)
 
 
 def align_stack(

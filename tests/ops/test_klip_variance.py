@@ -33,7 +33,7 @@ def test_variance_is_that_of_the_full_matrix(case):
     found = residual_variance(basis, fit.coefficients, target, reference)
     for n in range(3):
         truth = dense(basis, fit.coefficients[n], target[n], reference)
-        np.testing.assert_allclose(found[n], truth, rtol=1e-10)
+        np.testing.assert_allclose(found[n], truth, rtol=1e-6)
 
 
 def test_integrations_alike_share_the_work_within_a_percent(case):
@@ -66,7 +66,7 @@ def test_an_unknown_variance_is_left_out_and_stays_unknown(case):
     truth = dense(basis, fit.coefficients[1], filled[1], reference)
     assert share.sum() > 0.0
     keep = ~unknown[1]
-    np.testing.assert_allclose(found[1][keep], truth[keep], rtol=1e-10)
+    np.testing.assert_allclose(found[1][keep], truth[keep], rtol=1e-6)
 
 
 def test_never_negative_at_full_rank_with_wild_variances():

@@ -467,6 +467,18 @@ def test_err_is_an_error_at_full_rank(stars, mask):
         assert 0.8 < np.std(result.data[seen] / result.err[seen]) < 1.5
 
 
+def test_a_reference_that_shows_no_star_is_left_out(stars, mask, tmp_path, caplog):
+    target, psf, *_ = stars
+    psf = StackRefsStep.call([psf])
+    psf.data[2] = np.nan
+    path = tmp_path / "p_psfstack.fits"
+    psf.save(str(path))
+    aligned = AlignRefsStep.call(target, str(path), override_psfmask=mask.speckle)
+    np.testing.assert_array_equal(aligned.reference_shifts["converged"], [1, 1, 0, 1])
+    assert "nircam_calints.fits integration 3: not registered" in caplog.text
+    assert KlipStep.call(target, aligned).meta.coronx.kl_modes == 3
+
+
 def test_duplicate_references_change_nothing(stars, mask):
     target, psf, *_ = stars
     twice = cube("NIRCAM", np.concatenate([psf.data, psf.data]))

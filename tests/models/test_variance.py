@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from stdatamodels.jwst.datamodels import CubeModel
+
+from coronx.models.variance import set_error
+
+SHAPE = (2, 4, 5)
+
+
+def total(model):
+    parts = [model.var_poisson, model.var_rnoise]
+    if model.hasattr("var_flat"):
+        parts.append(model.var_flat)
+    return sum(parts)
+
+
+@pytest.fixture
+def result():
+    return CubeModel(data=np.ones(SHAPE, np.float32))
+
+
+def source(**variances):
+    model = CubeModel(data=np.ones(SHAPE, np.float32))
+    for name, value in variances.items():
+        setattr(model, name, np.full(SHAPE, value, np.float32))
+    return model
+
+
+def test_parts_of_the_source_are_kept_and_the_rest_is_poisson(result):
+    err = np.full(SHAPE, 3.0, np.float32)
+    set_error(result, source(var_rnoise=2.0, var_flat=0.5, var_poisson=1.0), err)
+    np.testing.assert_array_equal(result.err, 3.0)
+    np.testing.assert_allclose(result.var_rnoise, 2.0)
+    np.testing.assert_allclose(result.var_flat, 0.5)
+    np.testing.assert_allclose(result.var_poisson, 6.5)
+    np.testing.assert_allclose(total(result), 9.0)
+
+
+@pytest.mark.parametrize("variances", [{}, {"var_rnoise": 0.0}, {"var_rnoise": np.nan}])
+def test_a_source_without_parts_gives_read_noise(result, variances):
+    err = np.full(SHAPE, 3.0, np.float32)
+    set_error(result, source(**variances), err)
+    np.testing.assert_allclose(result.var_rnoise, 9.0)
+    np.testing.assert_allclose(result.var_poisson, 0.0)
+
+
+def test_nothing_is_negative_and_nan_stays_in_its_pixel(result):
+    err = np.full(SHAPE, 1.0, np.float32)
+    err[0, 1, 1] = np.nan
+    parts = source(var_rnoise=2.0)
+    parts.var_rnoise[1, 2, 2] = np.nan
+    set_error(result, parts, err)
+    assert (result.var_poisson >= 0.0).all()
+    assert np.isfinite(result.var_rnoise).all()
+    assert result.var_rnoise[1, 2, 2] == 1.0
+    np.testing.assert_array_equal(np.isnan(result.err), np.isnan(err))
+    assert result.var_rnoise.dtype == result.var_poisson.dtype == np.float32
+
+
+def test_the_source_is_not_changed(result):
+    parts = source(var_rnoise=2.0, var_flat=0.5)
+    set_error(result, parts, np.ones(SHAPE, np.float32))
+    result.var_flat[:] = result.var_rnoise[:] = 7.0
+    assert (parts.var_flat == 0.5).all()
+    assert (parts.var_rnoise == 2.0).all()
