@@ -129,6 +129,10 @@ class Coron3Pipeline(Guest, JwstPipeline):
         for model in models:
             check_good(model)
         for model in members.science:
+            if getattr(model.meta, "wcs", None) is None:
+                raise InputError(
+                    f"{name_of(model)}: no WCS (gwcs) in it; run calwebb_image2 on it again"
+                )
             check_wcs(model)
         if not (self.klip.skip or self.align_refs.skip):
             bit_mask(self.align_refs.bad_bits)
@@ -177,6 +181,8 @@ class Coron3Pipeline(Guest, JwstPipeline):
         moved them is the difference of the stars' places.
         """
         shifts = _shifts(aligned, "reference_shifts")
+        if shifts is not None:
+            shifts[aligned.reference_shifts["converged"] == 0] = np.nan
         jitter = _shifts(aligned, "integration_shifts")
         if first is None:
             place = find_star(model, self.star_center)
@@ -223,10 +229,6 @@ class _Star:
 
 
 def _shifts(aligned: Any, name: str) -> np.ndarray | None:
-    """Return the (dx, dy) of a table of the aligned references; NaN where not converged."""
+    """Return the (dx, dy) of a table of the aligned references, where it has it."""
     table = getattr(aligned, name, None)
-    if table is None:
-        return None
-    shifts = np.stack([table["dx"], table["dy"]], axis=1).astype(float)
-    shifts[table["converged"] == 0] = np.nan
-    return shifts
+    return None if table is None else np.stack([table["dx"], table["dy"]], axis=1).astype(float)
