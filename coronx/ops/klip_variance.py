@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from coronx.ops.klip import KLBasis, pixel_blocks
 
-__all__ = ["noise_variance", "propagate", "residual_variance"]
+__all__ = ["add_references", "propagate", "residual_variance"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -46,39 +46,36 @@ def residual_variance(
     """
     shape = target_variance.shape
     known = np.ones((1, 1, 1), bool)
-    total = noise_variance(basis, coefficients, target_variance, reference_variance, known)
+    total = np.array(target_variance, dtype=np.float64).reshape(shape[0], -1)
+    add_references(total, basis, coefficients, reference_variance, known)
     return propagate(basis, total).reshape(shape)
 
 
-def noise_variance(
+def add_references(
+    total: Array,
     basis: KLBasis,
     coefficients: Array,
-    target_variance: NDArray[np.floating],
     reference_variance: NDArray[np.floating],
     known: Mask,
     *,
     squared: bool = True,
-) -> Array:
-    """Return the variance v of each target minus its combination of references.
+) -> None:
+    """Add to each target's variance that of its combination of references, in place.
 
     Parameters
     ----------
-    basis, coefficients, target_variance
+    total : ndarray (nint, ny * nx)
+        Variance of the targets; changed.
+    basis, coefficients
         As in `residual_variance`.
     reference_variance : ndarray (nref, ny, nx)
         Variance of the references, or their errors with ``squared=False``: they are squared block
         by block, so that no array of their size is made.
     known : ndarray of bool (nref, ny, nx), or of one element
         Where they are to be used; elsewhere, and where not finite, the mean of the others stands.
-
-    Returns
-    -------
-    ndarray (nint, ny * nx)
     """
-    nint, nref = coefficients.shape[0], reference_variance.shape[0]
     share = ((coefficients[:, 1:] @ basis.weights.T) ** 2).astype(np.float32)
-    total = np.array(target_variance, dtype=np.float64).reshape(nint, -1)
-    flat = reference_variance.reshape(nref, -1)
+    flat = reference_variance.reshape(reference_variance.shape[0], -1)
     told = known.reshape(known.shape[0], -1)
     for block in pixel_blocks(total.shape[1]):
         values = flat[:, block].astype(np.float32)
@@ -90,7 +87,6 @@ def noise_variance(
             mean = values.sum(axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
             values = np.where(seen, values, mean)
         total[:, block] += share @ values
-    return total
 
 
 def propagate(basis: KLBasis, total: Array) -> Array:
