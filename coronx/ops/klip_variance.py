@@ -92,18 +92,17 @@ def add_references(
 def propagate(basis: KLBasis, total: Array) -> Array:
     """Propagate variances of what is projected, (nint, ny * nx), through I - P; in place."""
     usable = basis.modes[0] > 0.0
-    modes = basis.modes.astype(np.float32)
     diagonal = np.einsum("kp,kp->p", basis.modes, basis.modes)
     pairs = [_relative(np.where(usable & np.isfinite(row), row, 0.0)) for row in total]
     known, level = zip(*pairs, strict=True)
     seen = sum(row > 0.0 for row in known)
     typical = sum(known) / np.maximum(seen, 1).astype(np.float32)
-    leak = _leak(modes, diagonal, typical)
+    leak = _leak(basis.modes, diagonal, typical)
     for row, mean, out in zip(known, level, total, strict=True):
         excess = np.abs(row - typical)[row > 0.0].sum(dtype=np.float64)
         own = excess > _ALIKE * row.sum(dtype=np.float64)
         out *= (1.0 - diagonal) ** 2
-        out += mean * (_leak(modes, diagonal, row) if own else leak)
+        out += mean * (_leak(basis.modes, diagonal, row) if own else leak)
     return total
 
 
@@ -117,7 +116,7 @@ def _relative(variance: Array) -> tuple[NDArray[np.float32], float]:
     return (variance / mean).astype(np.float32), mean
 
 
-def _leak(modes: NDArray[np.float32], diagonal: Array, variance: NDArray[np.float32]) -> Array:
+def _leak(modes: Array, diagonal: Array, variance: NDArray[np.float32]) -> Array:
     """Return sum over j != i of P_ij^2 v_j for every pixel i.
 
     Single precision is enough for a variance, and takes half the time.
@@ -126,10 +125,10 @@ def _leak(modes: NDArray[np.float32], diagonal: Array, variance: NDArray[np.floa
     matrix = np.zeros((size, size), np.float32)
     root = np.sqrt(variance, dtype=np.float32)
     for block in pixel_blocks(variance.size):
-        scaled = modes[:, block] * root[block]
+        scaled = modes[:, block].astype(np.float32) * root[block]
         matrix += scaled @ scaled.T
     out = np.empty(variance.size)
     for block in pixel_blocks(variance.size):
-        part = modes[:, block]
+        part = modes[:, block].astype(np.float32)
         out[block] = np.einsum("kp,kp->p", matrix @ part, part)
     return np.maximum(out - diagonal**2 * variance, 0.0)
