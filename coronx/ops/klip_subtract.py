@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronx.ops.klip import kl_basis, project, reference_scatter
-from coronx.ops.klip_variance import noise_variance
+from coronx.ops.klip_variance import add_references
 from coronx.ops.klip_variance import propagate as propagate_variance
 from coronx.ops.nans import fill_from_stack
 
@@ -111,16 +111,17 @@ def subtract_klip(
     del data  # as large as the references, where some pixel had to be filled
     keep = targets.good & covered
     fit = project(targets.data, keep, basis, shifts=shifts)
-    residual = np.where(keep, targets.data - fit.model, np.nan).astype(np.float32)
-    model = np.where(covered, fit.model, np.nan).astype(np.float32)
     coefficients = fit.coefficients
+    model = fit.model.astype(np.float32)
+    model[:, ~covered] = np.nan
+    residual = np.subtract(targets.data, fit.model, out=fit.model).astype(np.float32)
+    residual[~keep] = np.nan
     del fit  # the model in double precision is not needed any more
     if scatter is None:
-        squared = np.square(targets.err, dtype=np.float64)
-        total = noise_variance(basis, coefficients, squared, err, good, squared=False)
-        del squared
-        variance = propagate_variance(basis, total).reshape(residual.shape)
-        sigma = np.where(keep, np.sqrt(variance, out=variance), np.nan)
+        total = np.square(targets.err, dtype=np.float64).reshape(len(residual), -1)
+        add_references(total, basis, coefficients, err, good, squared=False)
+        sigma = np.sqrt(propagate_variance(basis, total), out=total).reshape(residual.shape)
+        sigma[~keep] = np.nan
     else:
         sigma = np.where(keep, scatter, np.nan)
     return Subtraction(residual, sigma.astype(np.float32), model, basis.eigenvalues.size, count)

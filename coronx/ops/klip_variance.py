@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from coronx.ops.klip import KLBasis, pixel_blocks
 
-__all__ = ["noise_variance", "propagate", "residual_variance"]
+__all__ = ["add_references", "propagate", "residual_variance"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -46,39 +46,36 @@ def residual_variance(
     """
     shape = target_variance.shape
     known = np.ones((1, 1, 1), bool)
-    total = noise_variance(basis, coefficients, target_variance, reference_variance, known)
+    total = np.array(target_variance, dtype=np.float64).reshape(shape[0], -1)
+    add_references(total, basis, coefficients, reference_variance, known)
     return propagate(basis, total).reshape(shape)
 
 
-def noise_variance(
+def add_references(
+    total: Array,
     basis: KLBasis,
     coefficients: Array,
-    target_variance: NDArray[np.floating],
     reference_variance: NDArray[np.floating],
     known: Mask,
     *,
     squared: bool = True,
-) -> Array:
-    """Return the variance v of each target minus its combination of references.
+) -> None:
+    """Add to each target's variance that of its combination of references, in place.
 
     Parameters
     ----------
-    basis, coefficients, target_variance
+    total : ndarray (nint, ny * nx)
+        Variance of the targets; changed.
+    basis, coefficients
         As in `residual_variance`.
     reference_variance : ndarray (nref, ny, nx)
         Variance of the references, or their errors with ``squared=False``: they are squared block
         by block, so that no array of their size is made.
     known : ndarray of bool (nref, ny, nx), or of one element
         Where they are to be used; elsewhere, and where not finite, the mean of the others stands.
-
-    Returns
-    -------
-    ndarray (nint, ny * nx)
     """
-    nint, nref = coefficients.shape[0], reference_variance.shape[0]
     share = ((coefficients[:, 1:] @ basis.weights.T) ** 2).astype(np.float32)
-    total = np.array(target_variance, dtype=np.float64).reshape(nint, -1)
-    flat = reference_variance.reshape(nref, -1)
+    flat = reference_variance.reshape(reference_variance.shape[0], -1)
     told = known.reshape(known.shape[0], -1)
     for block in pixel_blocks(total.shape[1]):
         values = flat[:, block].astype(np.float32)
@@ -90,24 +87,22 @@ def noise_variance(
             mean = values.sum(axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
             values = np.where(seen, values, mean)
         total[:, block] += share @ values
-    return total
 
 
 def propagate(basis: KLBasis, total: Array) -> Array:
     """Propagate variances of what is projected, (nint, ny * nx), through I - P; in place."""
     usable = basis.modes[0] > 0.0
-    modes = basis.modes.astype(np.float32)
     diagonal = np.einsum("kp,kp->p", basis.modes, basis.modes)
     pairs = [_relative(np.where(usable & np.isfinite(row), row, 0.0)) for row in total]
     known, level = zip(*pairs, strict=True)
     seen = sum(row > 0.0 for row in known)
     typical = sum(known) / np.maximum(seen, 1).astype(np.float32)
-    leak = _leak(modes, diagonal, typical)
+    leak = _leak(basis.modes, diagonal, typical)
     for row, mean, out in zip(known, level, total, strict=True):
         excess = np.abs(row - typical)[row > 0.0].sum(dtype=np.float64)
         own = excess > _ALIKE * row.sum(dtype=np.float64)
         out *= (1.0 - diagonal) ** 2
-        out += mean * (_leak(modes, diagonal, row) if own else leak)
+        out += mean * (_leak(basis.modes, diagonal, row) if own else leak)
     return total
 
 
@@ -121,7 +116,7 @@ def _relative(variance: Array) -> tuple[NDArray[np.float32], float]:
     return (variance / mean).astype(np.float32), mean
 
 
-def _leak(modes: NDArray[np.float32], diagonal: Array, variance: NDArray[np.float32]) -> Array:
+def _leak(modes: Array, diagonal: Array, variance: NDArray[np.float32]) -> Array:
     """Return sum over j != i of P_ij^2 v_j for every pixel i.
 
     Single precision is enough for a variance, and takes half the time.
@@ -130,10 +125,10 @@ def _leak(modes: NDArray[np.float32], diagonal: Array, variance: NDArray[np.floa
     matrix = np.zeros((size, size), np.float32)
     root = np.sqrt(variance, dtype=np.float32)
     for block in pixel_blocks(variance.size):
-        scaled = modes[:, block] * root[block]
+        scaled = modes[:, block].astype(np.float32) * root[block]
         matrix += scaled @ scaled.T
     out = np.empty(variance.size)
     for block in pixel_blocks(variance.size):
-        part = modes[:, block]
+        part = modes[:, block].astype(np.float32)
         out[block] = np.einsum("kp,kp->p", matrix @ part, part)
     return np.maximum(out - diagonal**2 * variance, 0.0)

@@ -1,0 +1,1 @@
+"""Tests; a package of its own name, because others leave a package `tests` behind."""
