@@ -97,6 +97,7 @@ def test_residuals(frames, products):
         assert rms <= RMS[path.name[:13]]
 
 
+@pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
 def test_the_disk_is_where_it_is(products):
     with fits.open(products.folder / "aumic_f356w_i2d.fits") as hdulist:
         star = hdulist[0].header["STAR_RA"], hdulist[0].header["STAR_DEC"]
