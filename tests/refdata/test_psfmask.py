@@ -1,0 +1,142 @@
+import logging
+
+import numpy as np
+import pytest
+from stdatamodels.jwst.datamodels import CubeModel, PsfMaskModel
+
+from coronx.models.errors import InputError
+from coronx.refdata.modes import MODES
+from coronx.refdata.psfmask import fit_psfmask
+from coronx.refdata.transmission import is_bar, transmission
+
+
+def exposure(mode, shape=None, start=None):
+    model = CubeModel(data=np.zeros((1, *(shape or mode.shape)), "f4"))
+    model.meta.filename = "x_calints.fits"
+    model.meta.instrument.coronagraph = mode.coronmsk
+    model.meta.subarray.name = mode.subarray
+    model.meta.subarray.xstart, model.meta.subarray.ystart = start or mode.start
+    return model
+
+
+def mask(data, start=None):
+    model = PsfMaskModel(data=np.asarray(data, "f4"))
+    model.meta.filename = "mask.fits"
+    if start is not None:
+        model.meta.subarray.xstart, model.meta.subarray.ystart = start
+    return model
+
+
+def warnings_of(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_mask_that_fits_is_taken_as_it_is(mode, caplog):
+    fitted = fit_psfmask(mask(transmission(mode)), exposure(mode))
+    np.testing.assert_allclose(fitted.data, transmission(mode), atol=1e-6)
+    np.testing.assert_allclose(fitted.hole, mode.center, atol=0.02)
+    assert not fitted.recentered
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_mask_of_a_larger_array_is_cut(mode):
+    (ny, nx), (x0, y0) = mode.shape, mode.start
+    dx, dy = min(13, x0 - 1), min(17, y0 - 1)
+    center = (mode.center[0] + dx, mode.center[1] + dy)
+    large = transmission(mode, shape=(ny + 40, nx + 30), center=center)
+    fitted = fit_psfmask(mask(large, (x0 - dx, y0 - dy)), exposure(mode))
+    np.testing.assert_allclose(fitted.data, transmission(mode), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "start"),
+    [
+        ((400, 400), None),
+        ((400, 400), (1, 1)),
+        ((400, 400), (493, 1502)),
+        ((300, 320), (492, 1502)),
+    ],
+)
+def test_a_shape_that_keywords_do_not_explain_is_refused(shape, start):
+    with pytest.raises(InputError, match=r"mask\.fits.*does not fit.*x_calints\.fits.*override"):
+        fit_psfmask(mask(np.ones(shape), start), exposure(MODES["nircam-335r"]))
+
+
+def test_an_inverted_mask():
+    mode = MODES["nircam-335r"]
+    fitted = fit_psfmask(mask(1.0 - transmission(mode)), exposure(mode), inverted=True)
+    np.testing.assert_allclose(fitted.data, transmission(mode), atol=1e-6)
+    np.testing.assert_allclose(fitted.hole, mode.center, atol=0.02)
+
+
+def test_weights_are_finite_and_between_0_and_1():
+    mode = MODES["nircam-335r"]
+    data = transmission(mode)
+    data[0, 0], data[0, 1], data[0, 2] = np.nan, 1.5, -0.5
+    fitted = fit_psfmask(mask(data), exposure(mode))
+    assert fitted.data[0, :3].tolist() == [0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_mask_that_blocks_everything_is_refused(inverted):
+    mode = MODES["nircam-335r"]
+    with pytest.raises(InputError, match=r"mask\.fits: the mask blocks every pixel; give mask_con"):
+        fit_psfmask(mask(np.full(mode.shape, float(inverted))), exposure(mode), inverted=inverted)
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_hole_away_from_its_place_in_flight(mode, caplog):
+    x, y = mode.center
+    away = (x if is_bar(mode) else x + 8.0, y - 9.0)
+    distance = np.hypot(away[0] - x, away[1] - y)
+    given = mask(transmission(mode, center=away))
+    kept = fit_psfmask(given, exposure(mode))
+    (told,) = warnings_of(caplog)
+    assert told.startswith(f"mask.fits: its hole is at ({away[0] + 1:.1f}, {away[1] + 1:.1f})")
+    assert f"{distance:.1f} pixels from the centre of {mode.coronmsk} in flight" in told
+    assert "recenter_mask" in told
+    assert "override_psfmask" in told
+    assert not kept.recentered
+    caplog.clear()
+    moved = fit_psfmask(given, exposure(mode), move=True)
+    assert warnings_of(caplog) == []
+    assert moved.recentered
+    np.testing.assert_allclose(moved.hole, mode.center, atol=0.02)
+
+
+def test_a_pixel_off_is_within_tolerance(caplog):
+    mode = MODES["nircam-335r"]
+    center = (mode.center[0] + 1.0, mode.center[1] - 1.0)
+    fitted = fit_psfmask(mask(transmission(mode, center=center)), exposure(mode), move=True)
+    assert not fitted.recentered
+    assert warnings_of(caplog) == []
+
+
+def test_no_hole_or_no_known_mode_is_no_warning(caplog):
+    mode = MODES["nircam-335r"]
+    assert fit_psfmask(mask(np.ones(mode.shape)), exposure(mode)).hole is None
+    other = exposure(mode)
+    other.meta.subarray.name = "FULL"
+    assert fit_psfmask(mask(transmission(mode, center=(160, 160))), other).hole is None
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.realdata
+def test_real_files(realdata, caplog):
+    mode = MODES["nircam-335r"]
+    folder = realdata / "psfmask"
+    with PsfMaskModel(str(folder / "jwst_nircam_psfmask_0019.fits")) as model:
+        before_flight = fit_psfmask(model, exposure(mode))
+        (told,) = warnings_of(caplog)
+        assert told.startswith("jwst_nircam_psfmask_0019.fits: its hole is at (160.5, 160.5), 17")
+        moved = fit_psfmask(model, exposure(mode), move=True)
+    caplog.clear()
+    with PsfMaskModel(str(folder / "jwst_nircam_psfmask_mask335r_shift.fits")) as model:
+        by_hand = fit_psfmask(model, exposure(mode))
+    assert warnings_of(caplog) == []
+    np.testing.assert_allclose(before_flight.hole, (159.5, 159.5), atol=0.02)
+    np.testing.assert_allclose(moved.hole, mode.center, atol=0.02)
+    assert np.hypot(*np.subtract(by_hand.hole, mode.center)) < 0.5
+    assert np.sqrt(np.mean((moved.data - by_hand.data) ** 2)) < 0.01

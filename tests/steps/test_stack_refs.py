@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from jwst import datamodels
+from jwst.datamodels import ModelContainer
+
+from coronx import StackRefsStep
+from coronx.models.errors import InputError
+
+
+def planes(model):
+    table = np.asarray(model.planes)
+    return list(zip(table["exposure"].astype(str), table["integration"], strict=True))
+
+
+def test_all_integrations_in_order(references, stack, make_exposure):
+    three = make_exposure("psfstar_00009_nrcalong_calints.fits", nints=3, is_psf=True)
+    both = StackRefsStep.call([three, references[0]])
+    assert both.shape == (4, 320, 320)
+    for name in ("data", "err", "dq"):
+        expected = np.concatenate([getattr(three, name), getattr(references[0], name)])
+        np.testing.assert_array_equal(getattr(both, name), expected)
+    assert planes(both) == [
+        *((three.meta.filename, n) for n in (1, 2, 3)),
+        (references[0].meta.filename, 1),
+    ]
+    assert stack.shape == (4, 320, 320)
+    assert stack.meta.cal_step.stack_psfs == "COMPLETE"
+    assert stack.meta.instrument.coronagraph == "MASKA335R"
+
+
+def test_every_kind_of_input_gives_the_same(references, stack, make_association, tmp_path):
+    for model in references:
+        model.copy().save(str(tmp_path / model.meta.filename))
+    paths = [tmp_path / model.meta.filename for model in references]
+    inputs = [
+        paths,
+        [str(path) for path in paths],
+        tuple(references),
+        ModelContainer(references),
+        [references[0], *paths[1:]],
+    ]
+    for given in inputs:
+        result = StackRefsStep.call(given)
+        np.testing.assert_array_equal(result.data, stack.data)
+        assert planes(result) == planes(stack)
+    alone = StackRefsStep.call(str(paths[0]))
+    np.testing.assert_array_equal(alone.data, references[0].data)
+    np.testing.assert_array_equal(StackRefsStep.call(references[0]).data, references[0].data)
+
+    asn = make_association(tmp_path, nints=1)
+    of_asn = StackRefsStep.call(str(asn))
+    assert [name for name, _ in planes(of_asn)] == [
+        f"psfstar_{n:05d}_nrcalong_calints.fits" for n in (1, 2, 3)
+    ]
+
+
+def test_a_stack_of_stacks_keeps_its_planes(references, stack):
+    again = StackRefsStep.call([stack, references[0]])
+    assert planes(again) == [*planes(stack), (references[0].meta.filename, 1)]
+
+
+def test_the_table_survives_a_file(stack, tmp_path):
+    stack.copy().save(str(tmp_path / "x_psfstack.fits"))
+    with datamodels.open(str(tmp_path / "x_psfstack.fits")) as plain:
+        assert plain.shape == (4, 320, 320)
+        again = StackRefsStep.call(plain)
+        assert [row[1] for row in planes(again)] == [1, 1, 1, 1]
+
+
+def test_suffix_is_an_option(references, tmp_path):
+    StackRefsStep.call(references, suffix="library", save_results=True, output_dir=str(tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["psfstar_00001_nrcalong_library.fits"]
+
+
+def test_differing_frames_are_refused(references):
+    small = references[1].copy()
+    for name in ("data", "err", "dq", "var_poisson", "var_rnoise", "var_flat"):
+        setattr(small, name, getattr(small, name)[:, :200])
+    with pytest.raises(InputError, match=r"psfstar_00002.*\(200, 320\)"):
+        StackRefsStep.call([references[0], small])
