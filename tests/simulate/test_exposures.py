@@ -218,9 +218,7 @@ def test_the_seed_decides_everything(tmp_path):
     assert not np.array_equal(data[0], data[2], equal_nan=True)
 
 
-def test_stock_steps_run(miri, monkeypatch):
-    monkeypatch.delenv("CRDS_PATH", raising=False)
-    monkeypatch.delenv("CRDS_SERVER_URL", raising=False)
+def test_stock_steps_run(miri):
     with datamodels.open(miri.science[0]) as model:
         outliers = OutlierDetectionStep().process(model)
         assert outliers.meta.cal_step.outlier_detection == "COMPLETE"
