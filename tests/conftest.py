@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import shutil
@@ -29,6 +30,13 @@ from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
 MODE = MODES["nircam-335r"]
 STAR = (311.2897, -31.3411)  # where the star is on the sky, degrees
 SCALE = 0.063  # arcsec a pixel
+
+
+def pytest_collection_finish(session):
+    del session
+    # Every run of a step collects garbage; what is imported need not be searched each time.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config):
