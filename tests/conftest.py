@@ -8,11 +8,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+# The arrays are small: threads of the linear algebra would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
 # CRDS keeps what it once read: the environment is set before anything imports it.
-_CRDS = Path(tempfile.mkdtemp(prefix="coronx-crds-"))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Below the folder of the process that started the workers, which removes it.
+    _CRDS = Path(os.environ["CRDS_PATH"]).parent / os.environ["PYTEST_XDIST_WORKER"]
+else:
+    _CRDS = Path(tempfile.mkdtemp(prefix="coronx-crds-"))
 for _name in ("CRDS_SERVER_URL", "CRDS_CONTEXT", "CRDS_MODE"):
     os.environ.pop(_name, None)
 os.environ["CRDS_PATH"] = str(_CRDS / "cache")
