@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import shutil
@@ -9,12 +10,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+# The arrays are small: threads of the linear algebra would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from numpy.fft import fft2, fftfreq, ifft2
 
 # CRDS keeps what it once read: the environment is set before anything imports it.
-_CRDS = Path(tempfile.mkdtemp(prefix="coronx-crds-"))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Below the folder of the process that started the workers, which removes it.
+    _CRDS = Path(os.environ["CRDS_PATH"]).parent / os.environ["PYTEST_XDIST_WORKER"]
+else:
+    _CRDS = Path(tempfile.mkdtemp(prefix="coronx-crds-"))
 for _name in ("CRDS_SERVER_URL", "CRDS_CONTEXT", "CRDS_MODE"):
     os.environ.pop(_name, None)
 os.environ["CRDS_PATH"] = str(_CRDS / "cache")
@@ -32,6 +40,13 @@ from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
 MODE = MODES["nircam-335r"]
 STAR = (311.2897, -31.3411)  # where the star is on the sky, degrees
 SCALE = 0.063  # arcsec a pixel
+
+
+def pytest_collection_finish(session):
+    del session
+    # Every run of a step collects garbage; what is imported need not be searched each time.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config):
