@@ -91,7 +91,7 @@ def _rows(frames: Frames, saved: Path, others: Sequence[str], repeats: int) -> l
     for name in (WITH_ERR, WITHOUT_ERR, *others):
         label = [f"{nsci} x {nref}", name]
         if name not in here and name not in (WITH_ERR, WITHOUT_ERR):
-            missing = "too slow" if installed(name) else "not installed"
+            missing = "left out" if installed(name) else "not installed"
             rows.append([*label, missing, "", "", "", "", ""])
             continue
         seconds = spent[name]
@@ -114,4 +114,5 @@ def _repeats(name: str) -> bool:
 
 
 def _hopeless(name: str, nref: int) -> bool:
-    return name == "VIP lapack" and nref > 200
+    """Whether a method is too slow at a size, or cannot give that many modes."""
+    return (name == "VIP lapack" and nref > 200) or (name == "VIP arpack" and nref <= MODES)

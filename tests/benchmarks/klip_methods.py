@@ -77,7 +77,7 @@ def _vip(frames: Frames, *, mode: str) -> np.ndarray:
     mode, _, single = mode.partition(" ")
     if not single:
         science, references = science.astype(np.float64), references.astype(np.float64)
-    count = min(MODES, len(references) - (mode == "arpack"))
+    count = min(MODES, len(references))
     with warnings.catch_warnings():
         # Its scaler's, of the mean of bright frames.
         warnings.simplefilter("ignore", UserWarning)

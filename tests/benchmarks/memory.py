@@ -44,7 +44,7 @@ def _child(module: str, name: str, folder: str) -> None:
     run = import_module(module).METHODS[name]
     frames = Frames.load(Path(folder))
     with threadpool_limits(1):
-        run(frames.cut(2, 4, 64))
+        run(frames.cut(2, 60, 64))
         Path("/proc/self/clear_refs").write_text("5")
         before = _status("VmRSS")
         kept = run(frames)
