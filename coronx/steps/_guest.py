@@ -1,6 +1,7 @@
 """How coronx's steps behave as guests of stpipe and jwst."""
 
 import logging
+import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -23,9 +24,15 @@ __all__ = ["Guest", "crds_context", "offers"]
 log = logging.getLogger(__name__)
 
 
-@cache
 def crds_context() -> str | None:
     """Return the CRDS context in use, or None where there is neither cache nor server."""
+    return _context(*(os.environ.get(f"CRDS_{name}") for name in ("PATH", "SERVER_URL", "CONTEXT")))
+
+
+@cache
+def _context(*settings: str | None) -> str | None:
+    # Asked once for each setting: without a cache the answer takes seconds.
+    del settings
     speaker = logging.getLogger("CRDS")
     muted, speaker.disabled = speaker.disabled, True
     try:
@@ -39,10 +46,7 @@ def crds_context() -> str | None:
 
 
 @cache
-def _kinds(instrument: str) -> frozenset[str]:
-    context = crds_context()
-    if context is None:
-        return frozenset()
+def _kinds(context: str, instrument: str) -> frozenset[str]:
     try:
         selections = crds.get_cached_mapping(context).get_imap(instrument).selections
     except (CrdsError, OSError):
@@ -53,7 +57,8 @@ def _kinds(instrument: str) -> frozenset[str]:
 def offers(reftype: str, parameters: Mapping[str, Any]) -> bool:
     """Whether CRDS knows a reference type for a data set: asking for others logs an error."""
     instrument = parameters.get("meta.instrument.name") or parameters.get("INSTRUME") or ""
-    return bool(instrument) and reftype in _kinds(str(instrument).lower())
+    context = crds_context()
+    return bool(instrument and context) and reftype in _kinds(context, str(instrument).lower())
 
 
 class Guest(JwstStep):
@@ -143,7 +148,7 @@ class Guest(JwstStep):
             return
         if not known:
             for kind, name in reference_files_used:
-                if result.hasattr(f"meta.ref_file.{kind}") or hasattr(result.meta.ref_file, kind):
+                if hasattr(result.meta.ref_file, kind):
                     getattr(result.meta.ref_file, kind).name = name
         extend(result).meta.coronx.version = version("coronx")
         pars = self.get_pars(full_spec=False)

@@ -11,7 +11,13 @@ from coronx.models.errors import InputError
 from coronx.models.members import check_alike, name_of
 from coronx.models.psfalign import OUTSIDE, PsfAlignModel
 from coronx.models.schema import shift_table
-from coronx.ops.alignment import align_stack, clean_exposure, registration_weight
+from coronx.ops.alignment import (
+    AlignedStack,
+    Exposure,
+    align_stack,
+    clean_exposure,
+    registration_weight,
+)
 from coronx.ops.registration import Template
 from coronx.refdata.psfmask import PsfMask, fit_psfmask
 from coronx.steps.coron._base import CoronStep, bit_mask
@@ -72,31 +78,17 @@ class AlignRefsStep(CoronStep):
             result = references.copy()
             result.meta.cal_step.align_psfs = "SKIPPED"
             return result
-        frames, stack = (self._clean(model) for model in (science, references))
-        weight = registration_weight(mask.data, frames, stack)
-        try:
-            template = Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
-        except ValueError as err:
-            raise InputError(
-                f"{name_of(science)}: {err}; take out its first integration, to which all else "
-                "is aligned"
-            ) from err
+        frames, stack = self._clean(science), self._clean(references)
+        template = self._template(science, frames, registration_weight(mask.data, frames, stack))
         aligned = align_stack(stack, template, outside=OUTSIDE, overwrite=True)
-        tables = {"reference_shifts": shift_table(references, aligned.registration)}
-        self._report(references, tables["reference_shifts"])
-        err = np.sqrt(aligned.variance, out=aligned.variance)
+        shifts = self._checked(references, shift_table(references, aligned.registration))
         if self.per_integration:
-            result = PsfAlignModel.from_common(aligned.data, err, aligned.flags)
-            result.update(references)
             found = template.register(frames.data, frames.bad)
-            tables["integration_shifts"] = self._places(shift_table(science, found, inverse=True))
+            result = self._quad(references, aligned)
+            result.integration_shifts = self._places(shift_table(science, found, inverse=True))
         else:
-            for data, error, flags in zip(aligned.data, err, aligned.flags, strict=True):
-                gone = (flags & OUTSIDE) == OUTSIDE
-                data[gone] = error[gone] = np.nan
-            result = self.new_like(references, data=aligned.data, err=err, dq=aligned.flags)
-        for name, table in tables.items():
-            setattr(result, name, table)
+            result = self._cube(references, aligned)
+        result.reference_shifts = shifts
         self._record_mask(result, mask)
         result.meta.cal_step.align_psfs = "COMPLETE"
         return result
@@ -133,7 +125,7 @@ class AlignRefsStep(CoronStep):
                 )
         return known[key]
 
-    def _clean(self, model: CubeModel) -> Any:
+    def _clean(self, model: CubeModel) -> Exposure:
         # MIRI's field stop leaves wide areas that see no sky: zero, as in the host's step.
         blank = pixel["NON_SCIENCE"] if model.meta.instrument.name == "MIRI" else 0
         frames = clean_exposure(
@@ -150,8 +142,32 @@ class AlignRefsStep(CoronStep):
             raise InputError(f"{name_of(model)}: no good pixel in it; take it out")
         return frames
 
+    def _template(self, science: CubeModel, frames: Exposure, weight: np.ndarray) -> Template:
+        try:
+            return Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
+        except ValueError as err:
+            raise InputError(
+                f"{name_of(science)}: {err}; take out its first integration, to which all else "
+                "is aligned"
+            ) from err
+
     @staticmethod
-    def _report(references: CubeModel, table: np.ndarray) -> None:
+    def _quad(references: CubeModel, aligned: AlignedStack) -> PsfAlignModel:
+        err = np.sqrt(aligned.variance, out=aligned.variance)
+        result = PsfAlignModel.from_common(aligned.data, err, aligned.flags)
+        result.update(references)
+        return result
+
+    def _cube(self, references: CubeModel, aligned: AlignedStack) -> CubeModel:
+        err = np.sqrt(aligned.variance, out=aligned.variance)
+        for data, error, flags in zip(aligned.data, err, aligned.flags, strict=True):
+            gone = (flags & OUTSIDE) == OUTSIDE
+            data[gone] = error[gone] = np.nan
+        return self.new_like(references, data=aligned.data, err=err, dq=aligned.flags)
+
+    @staticmethod
+    def _checked(references: CubeModel, table: np.ndarray) -> np.ndarray:
+        """Return the table of shifts; name what could not be registered, raise if nothing could."""
         failed = table[table["converged"] == 0]
         if failed.size == table.size:
             raise InputError(
@@ -163,6 +179,7 @@ class AlignRefsStep(CoronStep):
                 "%s integration %d: not registered within max_shift; left out of the references",
                 row["exposure"].decode(), row["integration"],
             )  # fmt: skip
+        return table
 
     @staticmethod
     def _places(table: np.ndarray) -> np.ndarray:
