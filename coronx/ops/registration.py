@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from coronx.ops.fourier import apply_ramp, forward, frequencies
+from coronx.ops.fourier import apply_ramp, forward, frequencies, inverse
 from coronx.ops.inpainting import fill_smoothly
 from coronx.ops.registration_grid import CoarseGrid, energy_spline, without_nyquist
 
@@ -17,8 +17,10 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Mask = NDArray[np.bool_]
 
-_TOLERANCE = 1e-7  # pixels: a smaller Newton step ends the search
-_REFILL_TOLERANCE = 1e-5  # pixels: the same for the rounds that re-estimate missing pixels
+# Pixels. The step after a Newton step this small would be its square; that of the rounds
+# that re-estimate missing pixels, a hundredth of it.
+_TOLERANCE = 1e-4
+_REFILL_TOLERANCE = 3e-5
 _MAX_NEWTON = 25
 _MAX_REFILL = 8
 _FLAT = 1e-20  # power of a template's structure relative to its mean's: less is rounding
@@ -43,7 +45,8 @@ class Registration:
     scale : ndarray (n,)
         Brightness of each image relative to the template.
     sigma : ndarray (n, 2)
-        Formal 1-sigma uncertainties of `shift` in pixels, scaled by the scatter of the residuals.
+        Formal 1-sigma uncertainties of `shift` in pixels, for noise of the variance's shape and
+        of the strength that the residuals have.
     residual : ndarray (n,)
         Root of the weighted mean square of image - scale * template, in image units.
     converged : ndarray of bool (n,)
@@ -76,7 +79,10 @@ class Template:
     image : ndarray (ny, nx)
         Template, finite everywhere (fill bad pixels first).
     weight : ndarray (ny, nx)
-        Weight of each pixel of the images, not negative; best the inverse variance.
+        Weight of each pixel of the images, not negative.
+    variance : ndarray (ny, nx), optional
+        Variance of the noise to within a factor, for the formal uncertainties; by default the
+        inverse of the weight.
     bad : ndarray of bool (ny, nx), optional
         Filled pixels of the template: the pixels of an image that they would explain
         are treated as missing.
@@ -95,6 +101,7 @@ class Template:
         image: Array,
         weight: Array,
         *,
+        variance: Array | None = None,
         bad: Mask | None = None,
         max_shift: float = 20.0,
     ) -> None:
@@ -107,11 +114,12 @@ class Template:
         ny, nx = image.shape
         self._shape = (ny, nx)
         self._weight = weight
-        self._used = int(np.count_nonzero(weight))
+        # Weight times variance: what a pixel adds to the sum of squares.
+        self._share = (weight > 0.0) * 1.0 if variance is None else weight * variance
         self._bad: Mask | None = None
         if bad is not None and bad.any():
             image = fill_smoothly(image, bad)
-            self._bad = np.asarray(binary_dilation(bad, np.ones((3, 3))), bool)
+            self._bad = np.asarray(binary_dilation(bad), bool)
         self._limit = float(min(max_shift, min(ny, nx) / 2 - 1))
         self._spectrum = without_nyquist(forward(image), self._shape)
         power = np.abs(self._spectrum) ** 2
@@ -126,6 +134,8 @@ class Template:
         self._ky = frequencies(ny)
         self._kx = frequencies(nx, half=True)
         self._coarse = CoarseGrid(self._shape, self._limit, self._energy)
+        self._single = self._spectrum.astype(np.complex64)
+        self._covariance = self._unit_covariance()
 
     def register(self, images: Iterable[Array], bad: Iterable[Mask | None]) -> Registration:
         """Register images to the template.
@@ -162,10 +172,15 @@ class Template:
         missing = self._missing(bad, place)
         if missing is not None:
             image = image.copy()
+            weight = self._weight[missing]
             for _ in range(_MAX_REFILL):
-                scale = self._scale(cross, place)
-                image[missing] = scale * apply_ramp(self._spectrum, place, self._shape)[missing]
-                cross = self._cross_spectrum(image)
+                # Single precision serves for what is only a correction at few pixels.
+                model = apply_ramp(self._single, place, self._shape)[missing]
+                change = np.zeros(self._shape, np.float32)
+                value = self._scale(cross, place) * model
+                change[missing] = weight * (value - image[missing])
+                image[missing] = value
+                cross += np.conjugate(forward(change)) * self._conjugate_norm
                 before = place
                 place, converged = self._climb(cross, place)
                 if np.abs(place - before).max() < _REFILL_TOLERANCE:
@@ -224,21 +239,39 @@ class Template:
     def _report(
         self, image: Array, missing: Mask | None, cross: Complex, place: Array, converged: bool
     ) -> tuple[Array, float, Array, float, bool]:
-        weight = self._weight if missing is None else np.where(missing, 0.0, self._weight)
-        c = self._correlation(cross, place)
-        g = self._energy_derivatives(place)
-        scale = float(c[0, 0] / g[0, 0])
-        explained = scale * float(c[0, 0])
+        weight, share = self._weight, self._share
+        if missing is not None:
+            weight, share = np.where(missing, 0.0, weight), np.where(missing, 0.0, share)
+        peak = float(self._correlation(cross, place)[0, 0])
+        scale = peak / self._energy_derivatives(place)[0, 0]
         # Missing pixels equal the model, and add the same to both sides.
-        excess = max(float(np.vdot(self._weight * image, image)) - explained, 0.0)
-        used = self._used if missing is None else int(np.count_nonzero(weight))
-        _, hessian = _log_derivatives(c, g)
-        curvature = -0.5 * explained * hessian * used / max(self._used, 1)
-        variance = np.full(2, np.nan)
-        if converged and used > 3:
-            variance = np.diag(np.linalg.inv(curvature)) * excess / (used - 3)
-        residual = np.sqrt(excess / weight.sum()) if used else np.nan
-        return -place, scale, np.sqrt(variance), float(residual), converged
+        excess = max(float(np.vdot(self._weight * image, image)) - scale * peak, 0.0)
+        total = float(share.sum())
+        sigma = np.full(2, np.nan)
+        if converged and total > 0.0:
+            # What is missing tells nothing; the rest has the residuals' strength.
+            strength = excess / total * float(self._share.sum()) / total
+            sigma = np.sqrt(self._covariance * strength) / abs(scale)
+        residual = np.sqrt(excess / weight.sum()) if total > 0.0 else np.nan
+        return -place, scale, sigma, float(residual), converged
+
+    def _unit_covariance(self) -> Array:
+        """Return the variance of (dx, dy) for an image as bright as the template.
+
+        With A = J^T W J and B = J^T W V W J, J holding the derivatives by dx, dy and
+        brightness, the covariance of a fit with weights W to noise of variance V is A^-1 B A^-1.
+        """
+        columns = np.stack(
+            [
+                inverse(1j * self._kx * self._spectrum, self._shape),
+                inverse(1j * self._ky[:, None] * self._spectrum, self._shape),
+                inverse(self._spectrum.copy(), self._shape),
+            ]
+        ).reshape(3, -1)
+        weighted = columns * self._weight.ravel()
+        bread = np.linalg.pinv(weighted @ columns.T)
+        meat = (columns * (self._weight * self._share).ravel()) @ columns.T
+        return np.diag(bread @ meat @ bread)[:2]
 
 
 def _log_derivatives(c: Array, g: Array) -> tuple[Array, Array]:

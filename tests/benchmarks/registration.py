@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from coronx.ops.alignment import Exposure, align_stack, clean_exposure, registration_weight
+from coronx.ops.alignment import Exposure, align_stack, clean_exposure, registration_noise
+from coronx.ops.fourier import apply_ramp, forward
 from coronx.ops.registration import Template
-from coronx.ops.shift import shift_image
 from tests.benchmarks.frames import make_frames
 from tests.benchmarks.timing import interleaved, markdown, ratio
 
@@ -50,14 +50,11 @@ def table(quick: bool, folder: Path) -> str:
             register()
             found["move"] = found["register"]
             pairs = zip(stack.data, found["move"], strict=True)
-            return [shift_image(image, shift) for image, shift in pairs]
+            return [apply_ramp(forward(image), shift, image.shape) for image, shift in pairs]
 
         def align(target=target, stack=stack, found=found) -> object:
-            template = Template(
-                target.data[0],
-                registration_weight(frames.mask, target, stack),
-                bad=target.bad[0],
-            )
+            noise, variance = registration_noise(frames.mask, target, stack)
+            template = Template(target.data[0], noise, variance=variance, bad=target.bad[0])
             aligned = align_stack(stack, template, outside=513)
             found["align"] = aligned.registration.shift
             return aligned

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coronx.ops.alignment import Exposure, align_stack, clean_exposure, registration_weight
+from coronx.ops.alignment import Exposure, align_stack, clean_exposure, registration_noise
 from coronx.ops.median import fill_local_median
 from coronx.ops.registration import Template
 from coronx.ops.shift import shift_flags, shift_image, shift_variance
@@ -93,24 +93,35 @@ def test_bad_bits_choose_the_flags(raw, bits, count):
     assert frames.bad[1].sum() == 3  # not finite: always bad
 
 
-def test_weight_is_the_mask_squared_over_the_variance():
+def test_weight_is_the_mask_squared_over_the_noise():
     mask = np.array([[1.0, 0.5], [0.0, 1.0]])
     target, references = exposure(np.ones((2, 2, 2)), 3.0), exposure(np.ones((4, 2, 2)), 5.0)
-    np.testing.assert_allclose(registration_weight(mask, target, references), mask**2 / 8.0)
+    weight, variance = registration_noise(mask, target, references)
+    np.testing.assert_allclose(variance, 8.0)
+    np.testing.assert_allclose(weight, mask**2 / np.sqrt(8.0))
+
+
+def test_the_edges_have_no_weight():
+    frames = exposure(np.ones((1, 64, 48)), 1.0)
+    weight, _ = registration_noise(np.ones((64, 48)), frames, frames)
+    assert np.count_nonzero(weight) == 54 * 38
+    assert (weight[5:-5, 5:-5] > 0.0).all()
 
 
 def test_weight_without_variances_is_the_mask_squared():
     mask = np.array([[1.0, 0.5], [0.0, 1.0]])
     frames = exposure(np.ones((2, 2, 2)), 0.0)
-    np.testing.assert_array_equal(registration_weight(mask, frames, frames), mask**2)
+    weight, variance = registration_noise(mask, frames, frames)
+    np.testing.assert_array_equal(weight, mask**2)
+    np.testing.assert_array_equal(variance, 1.0)
 
 
 def test_a_tiny_variance_does_not_take_all_the_weight():
     variance = np.ones((1, 8, 8), np.float32)
     variance[0, 3, 3] = 1e-12
     frames = Exposure(variance, variance, np.zeros((1, 8, 8), np.uint32), variance < 0)
-    weight = registration_weight(np.ones((8, 8)), frames, frames)
-    assert weight.max() <= 1e3 * np.median(weight) * 1.001
+    weight, _ = registration_noise(np.ones((8, 8)), frames, frames)
+    assert weight.max() <= 1e3**0.5 * np.median(weight) * 1.001
 
 
 def test_references_land_on_the_template(speckles, hole):

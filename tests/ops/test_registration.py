@@ -11,10 +11,9 @@ FRAMES = 150
 TRUE = np.array([0.3, -0.4])
 
 
-def register(template, image, weight, *, bad=None, template_bad=None, max_shift=4.0):
-    return Template(template, weight, bad=template_bad, max_shift=max_shift).register(
-        [image], [bad]
-    )
+def register(template, image, weight, *, bad=None, template_bad=None, **options):
+    options = {"max_shift": 4.0} | options
+    return Template(template, weight, bad=template_bad, **options).register([image], [bad])
 
 
 @pytest.mark.parametrize("true", [(1.3, -0.9), (11.4, -8.7), (0.0, 0.0), (-0.02, 0.5)])
@@ -89,6 +88,17 @@ def test_errors_reach_the_cramer_rao_bound(photons, fits):
 
 
 def test_formal_errors_are_the_scatter(fits):
+    sigma = np.array([r.sigma[0] for r in fits]).mean(axis=0)
+    np.testing.assert_allclose(sigma / errors_of(fits).std(axis=0), 1.0, atol=0.15)
+
+
+def test_robust_weights_stay_near_the_bound_and_know_their_errors(photons):
+    pairs, weight, bound = photons
+    # As the step weights: by the noise, not its square, on the safe side of a drifting wavefront.
+    variance = 1.0 / np.where(weight > 0.0, weight, np.inf)  # in the hole it is of no matter
+    robust = np.sqrt(weight)
+    fits = [register(t, p, robust, variance=variance) for t, p in pairs]
+    assert (rms(errors_of(fits)) / bound < 1.3).all()
     sigma = np.array([r.sigma[0] for r in fits]).mean(axis=0)
     np.testing.assert_allclose(sigma / errors_of(fits).std(axis=0), 1.0, atol=0.15)
 

@@ -16,7 +16,7 @@ from coronx.ops.alignment import (
     Exposure,
     align_stack,
     clean_exposure,
-    registration_weight,
+    registration_noise,
 )
 from coronx.ops.registration import Template
 from coronx.refdata.psfmask import PsfMask, fit_psfmask
@@ -79,7 +79,7 @@ class AlignRefsStep(CoronStep):
             result.meta.cal_step.align_psfs = "SKIPPED"
             return result
         frames, stack = self._clean(science), self._clean(references)
-        template = self._template(science, frames, registration_weight(mask.data, frames, stack))
+        template = self._template(science, frames, *registration_noise(mask.data, frames, stack))
         aligned = align_stack(stack, template, outside=OUTSIDE, overwrite=True)
         shifts = self._checked(references, shift_table(references, aligned.registration))
         if self.per_integration:
@@ -142,9 +142,17 @@ class AlignRefsStep(CoronStep):
             raise InputError(f"{name_of(model)}: no good pixel in it; take it out")
         return frames
 
-    def _template(self, science: CubeModel, frames: Exposure, weight: np.ndarray) -> Template:
+    def _template(
+        self, science: CubeModel, frames: Exposure, weight: np.ndarray, variance: np.ndarray
+    ) -> Template:
         try:
-            return Template(frames.data[0], weight, bad=frames.bad[0], max_shift=self.max_shift)
+            return Template(
+                frames.data[0],
+                weight,
+                variance=variance,
+                bad=frames.bad[0],
+                max_shift=self.max_shift,
+            )
         except ValueError as err:
             raise InputError(
                 f"{name_of(science)}: {err}; take out its first integration, to which all else "
