@@ -197,20 +197,17 @@ class PsfAlignModel(QuadModel):
 
     def _blocks(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield the planes of each integration, in the byte order and integers of FITS."""
-        shape = self.shape[1:]
-        still: NDArray[Any] | None = None  # what is the same for all small shifts
+        kind = ">i4" if name == "dq" else ">f4"
+        block = np.empty(self.shape[1:], kind)  # one for all: fresh memory costs more than planes
+        done: bool = False  # the block holds what is the same for all small shifts
         for shift in self.shifts:
             fixed = name != "data" and not _is_coarse(shift)
-            if fixed and still is not None:
-                yield still
-                continue
-            block = np.empty(shape, ">i4" if name == "dq" else ">f4")
-            for m, out in enumerate(block):
-                values = self._plane(name, shift, m)
-                # FITS keeps unsigned integers as signed ones with an offset.
-                out[:] = (values ^ np.uint32(2**31)).view(np.int32) if name == "dq" else values
-            if fixed:
-                still = block
+            if not (fixed and done):
+                for m, out in enumerate(block):
+                    values = self._plane(name, shift, m)
+                    # FITS keeps unsigned integers as signed ones with an offset.
+                    out[:] = (values ^ np.uint32(2**31)).view(np.int32) if name == "dq" else values
+                done = fixed
             yield block
 
     def _stream(self, path: str, name: str, header: fits.Header) -> None:
