@@ -38,7 +38,8 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python -m tests.benchmarks --out docs/benchmarks.md
+	mkdir -p build
+	$(BIN)/python -m tests.benchmarks --out build/benchmarks.md
 
 clean:
 	rm -rf $(VENV) $(DEMO) build
