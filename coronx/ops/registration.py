@@ -116,6 +116,7 @@ class Template:
         self._weight = weight
         # Weight times variance: what a pixel adds to the sum of squares.
         self._share = (weight > 0.0) * 1.0 if variance is None else weight * variance
+        self._totals = float(weight.sum()), float(self._share.sum())
         self._bad: Mask | None = None
         if bad is not None and bad.any():
             image = fill_smoothly(image, bad)
@@ -165,9 +166,13 @@ class Template:
         self, image: Array, bad: Mask | None
     ) -> tuple[Array, float, Array, float, bool]:
         image = np.asarray(image, dtype=np.float64)
-        cross = self._cross_spectrum(image)
-        if not cross.any():
+        weighted = self._weight * image
+        power = float(np.vdot(weighted, image))
+        if not power > 0.0:
             return np.zeros(2), 0.0, np.full(2, np.nan), np.nan, False
+        cross = forward(weighted)
+        np.conjugate(cross, out=cross)
+        cross *= self._conjugate_norm
         place, converged = self._climb(cross, self._coarse.start(cross))
         missing = self._missing(bad, place)
         if missing is not None:
@@ -177,7 +182,8 @@ class Template:
                 # Single precision serves for what is only a correction at few pixels.
                 model = apply_ramp(self._single, place, self._shape)[missing]
                 change = np.zeros(self._shape, np.float32)
-                value = self._scale(cross, place) * model
+                value = self._scale(cross, place) * model.astype(np.float64)
+                power += float(weight @ (value**2 - image[missing] ** 2))
                 change[missing] = weight * (value - image[missing])
                 image[missing] = value
                 cross += np.conjugate(forward(change)) * self._conjugate_norm
@@ -185,13 +191,7 @@ class Template:
                 place, converged = self._climb(cross, place)
                 if np.abs(place - before).max() < _REFILL_TOLERANCE:
                     break
-        return self._report(image, missing, cross, place, converged)
-
-    def _cross_spectrum(self, image: Array) -> Complex:
-        cross = forward(self._weight * image)
-        np.conjugate(cross, out=cross)
-        cross *= self._conjugate_norm
-        return cross
+        return self._report(power, missing, cross, place, converged)
 
     def _missing(self, bad: Mask | None, place: Array) -> Mask | None:
         missing: Mask | None = None if bad is None or not bad.any() else bad
@@ -237,22 +237,22 @@ class Template:
         return float(self._correlation(cross, place)[0, 0]) / self._energy_derivatives(place)[0, 0]
 
     def _report(
-        self, image: Array, missing: Mask | None, cross: Complex, place: Array, converged: bool
+        self, power: float, missing: Mask | None, cross: Complex, place: Array, converged: bool
     ) -> tuple[Array, float, Array, float, bool]:
-        weight, share = self._weight, self._share
+        weight, total = self._totals
         if missing is not None:
-            weight, share = np.where(missing, 0.0, weight), np.where(missing, 0.0, share)
+            weight -= float(self._weight[missing].sum())
+            total -= float(self._share[missing].sum())
         peak = float(self._correlation(cross, place)[0, 0])
         scale = peak / self._energy_derivatives(place)[0, 0]
         # Missing pixels equal the model, and add the same to both sides.
-        excess = max(float(np.vdot(self._weight * image, image)) - scale * peak, 0.0)
-        total = float(share.sum())
+        excess = max(power - scale * peak, 0.0)
         sigma = np.full(2, np.nan)
         if converged and total > 0.0:
             # What is missing tells nothing; the rest has the residuals' strength.
-            strength = excess / total * float(self._share.sum()) / total
+            strength = excess / total * self._totals[1] / total
             sigma = np.sqrt(self._covariance * strength) / abs(scale)
-        residual = np.sqrt(excess / weight.sum()) if total > 0.0 else np.nan
+        residual = np.sqrt(excess / weight) if total > 0.0 else np.nan
         return -place, scale, sigma, float(residual), converged
 
     def _unit_covariance(self) -> Array:

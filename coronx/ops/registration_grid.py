@@ -28,19 +28,34 @@ class CoarseGrid:
         count = (int(limit // step[0]), int(limit // step[1]))
         self._iy = np.arange(-count[0], count[0] + 1)
         self._ix = np.arange(-count[1], count[1] + 1)
+        self._step = step
         self._y, self._x = self._iy * step[0], self._ix * step[1]
         self._energy = energy(self._y, self._x)
         self._half = np.full(self._cols, 0.5)
         self._half[0] = 1.0
 
     def start(self, cross: Complex) -> Array:
-        """Return the (x, y) of the highest sample of C^2 / G, C being positive there."""
+        """Return the (x, y) of the peak of C^2 / G, C being positive there.
+
+        A parabola through the highest sample and its neighbours tells where between samples.
+        """
         low = cross[self._rows, : self._cols] * self._half
         # The correlation's phases turn the other way round than a transform's.
         plane = inverse(np.conjugate(low), self._size)
         c = plane[np.ix_(self._iy, self._ix)]
-        row, col = np.unravel_index(np.argmax(c * np.abs(c) / self._energy), c.shape)
-        return np.array([self._x[col], self._y[row]])
+        score = c * np.abs(c) / self._energy
+        row, col = np.unravel_index(np.argmax(score), score.shape)
+        x = self._x[col] + self._step[1] * _between(score[row, max(col - 1, 0) : col + 2])
+        y = self._y[row] + self._step[0] * _between(score[max(row - 1, 0) : row + 2, col])
+        return np.array([x, y])
+
+
+def _between(samples: Array) -> float:
+    """Return the place of the peak about the middle of three samples, in samples."""
+    if samples.size < 3:
+        return 0.0
+    bend = samples[0] - 2.0 * samples[1] + samples[2]
+    return float(0.5 * (samples[0] - samples[2]) / bend) if bend < 0.0 else 0.0
 
 
 def without_nyquist(spectrum: Complex, shape: tuple[int, int]) -> Complex:
