@@ -12,7 +12,7 @@ and nearer the mask. Both pass a thousandth of the light. MIRI: the field stop, 
 import numpy as np
 from numpy.typing import NDArray
 
-from .modes import CoronagraphMode
+from coronx.refdata.modes import CoronagraphMode
 
 __all__ = ["field_edges"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .modes import CoronagraphMode
-from .transmission import footprint, is_bar, occulter
+from coronx.refdata.modes import CoronagraphMode
+from coronx.refdata.transmission import footprint, is_bar, occulter
 
 __all__ = ["find_hole", "recenter"]
 

@@ -36,8 +36,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import j1
 
-from .field_edges import field_edges
-from .modes import CoronagraphMode
+from coronx.refdata.field_edges import field_edges
+from coronx.refdata.modes import CoronagraphMode
 
 __all__ = ["amplitude_blocked", "footprint", "is_bar", "occulter", "transmission"]
 
