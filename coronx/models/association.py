@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 
 __all__ = ["Association", "read_association"]
 

@@ -14,11 +14,11 @@ from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
+from coronx.errors import InputError, name_of
 from coronx.models.association import read_association
-from coronx.models.errors import InputError
 from coronx.refdata.modes import plain_mask_name
 
-__all__ = ["Members", "check_alike", "check_good", "name_of", "open_cube", "open_members"]
+__all__ = ["Members", "check_alike", "check_good", "open_cube", "open_members"]
 
 
 @dataclass
@@ -39,11 +39,6 @@ class Members:
     table: str
     science: list[CubeModel]
     psf: list[CubeModel]
-
-
-def name_of(model: JwstDataModel) -> str:
-    """Return the file name of a model for messages."""
-    return str(model.meta.filename or "a model in memory")
 
 
 def open_cube(path: Path) -> CubeModel:

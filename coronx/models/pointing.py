@@ -10,7 +10,7 @@ from astropy.modeling.models import Shift
 from jwst.assign_wcs.util import update_s_region_imaging
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from coronx.models.members import name_of
+from coronx.errors import name_of
 from coronx.models.schema import extend
 from coronx.refdata.modes import find_mode
 

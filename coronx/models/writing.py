@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 
 __all__ = ["check_folder", "write_whole"]
 

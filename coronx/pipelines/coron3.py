@@ -14,8 +14,8 @@ from jwst.resample.resample_step import ResampleStep
 from jwst.stpipe.core import JwstPipeline
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 
-from coronx.models.errors import InputError
-from coronx.models.members import Members, check_alike, check_good, name_of, open_members
+from coronx.errors import InputError, name_of
+from coronx.models.members import Members, check_alike, check_good, open_members
 from coronx.models.pointing import StarPlace, check_wcs, find_star, move_wcs, record_star, sky_of
 from coronx.models.schema import extend
 from coronx.models.split import split_integrations

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 
-from coronx.models.errors import InputError
-from coronx.models.members import name_of
+from coronx.errors import InputError, name_of
 from coronx.refdata.mask_center import find_hole, recenter
 from coronx.refdata.modes import find_mode
 

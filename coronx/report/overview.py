@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 
 __all__ = ["draw_overview"]
 

@@ -24,8 +24,7 @@ from stdatamodels.jwst.datamodels import PsfMaskModel
 
 from coronx.refdata.modes import MODES, CoronagraphMode
 from coronx.refdata.transmission import transmission
-
-from .crds_mappings import (
+from coronx.simulate.crds_mappings import (
     instrument_mapping,
     parameter_mapping,
     pipeline_mapping,

@@ -14,7 +14,7 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import crds_client
 from stpipe.exceptions import ValidationError
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 from coronx.models.schema import extend
 from coronx.models.writing import check_folder, write_whole
 from coronx.registry import SUFFIXES

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from coronx.errors import InputError
 from coronx.models.association import read_association
-from coronx.models.errors import InputError
 
 
 @pytest.fixture

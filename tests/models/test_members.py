@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 
-from coronx.models.errors import InputError
-from coronx.models.members import check_alike, check_good, name_of, open_cube
+from coronx.errors import InputError, name_of
+from coronx.models.members import check_alike, check_good, open_cube
 
 
 def exposure(**changes):

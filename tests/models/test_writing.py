@@ -3,7 +3,7 @@ import pytest
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import ImageModel
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 from coronx.models.writing import check_folder, write_whole
 
 

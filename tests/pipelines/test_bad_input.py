@@ -15,8 +15,8 @@ from jwst.stpipe import Step
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel, PsfMaskModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
+from coronx.errors import InputError
 from coronx.models.association import read_association
-from coronx.models.errors import InputError
 from coronx.refdata.modes import MODES
 from coronx.refdata.transmission import transmission
 

@@ -15,7 +15,7 @@ from scipy.ndimage import center_of_mass
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx import Coron3Pipeline
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 
 STAR = (311.2897, -31.3411)
 COMPANION = (1.6, -1.2)  # arcsec east and north of the star

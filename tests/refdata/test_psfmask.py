@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stdatamodels.jwst.datamodels import CubeModel, PsfMaskModel
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 from coronx.refdata.modes import MODES
 from coronx.refdata.psfmask import fit_psfmask
 from coronx.refdata.transmission import is_bar, transmission

@@ -1,6 +1,6 @@
 import pytest
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 from coronx.report.__main__ import main
 from coronx.report.overview import draw_overview
 

@@ -8,7 +8,7 @@ from stdatamodels.jwst.datamodels import CubeModel, PsfMaskModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx import AlignRefsStep, KlipStep
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 from coronx.models.psfalign import PsfAlignModel
 from coronx.refdata.modes import MODES
 from coronx.refdata.transmission import transmission

@@ -5,7 +5,7 @@ from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx import AlignRefsStep, KlipStep
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from jwst import datamodels
 from jwst.datamodels import ModelContainer
 
 from coronx import StackRefsStep
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 
 
 def planes(model):

@@ -12,7 +12,7 @@ from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.errors import InputError
+from coronx.errors import InputError
 from coronx.ops.alignment import clean_exposure
 from coronx.ops.klip import kl_basis
 from coronx.ops.klip_subtract import Images, subtract_klip

@@ -7,8 +7,8 @@ from astropy.nddata.bitmask import interpret_bit_flags
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.errors import InputError
-from coronx.models.members import name_of, open_cube
+from coronx.errors import InputError, name_of
+from coronx.models.members import open_cube
 from coronx.models.schema import extend
 from coronx.steps._guest import Guest
 

@@ -7,8 +7,8 @@ import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.errors import InputError
-from coronx.models.members import check_alike, name_of
+from coronx.errors import InputError, name_of
+from coronx.models.members import check_alike
 from coronx.models.psfalign import OUTSIDE, PsfAlignModel
 from coronx.models.schema import shift_table
 from coronx.ops.alignment import (

@@ -8,8 +8,7 @@ from numpy.lib.recfunctions import repack_fields
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import ContrastModel, CubeModel, ImageModel
 
-from coronx.models.errors import InputError
-from coronx.models.members import name_of
+from coronx.errors import InputError, name_of
 from coronx.models.pointing import find_star, pixel_scale, record_star
 from coronx.models.schema import CURVE, extend
 from coronx.ops.noise import noise_curve

@@ -9,8 +9,8 @@ from astropy.io import fits
 from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.errors import InputError
-from coronx.models.members import check_alike, name_of
+from coronx.errors import InputError, name_of
+from coronx.models.members import check_alike
 from coronx.models.psfalign import PsfAlignModel
 from coronx.models.schema import extend
 from coronx.models.variance import set_error

@@ -7,8 +7,8 @@ import numpy as np
 from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel
 
+from coronx.errors import InputError
 from coronx.models.association import read_association
-from coronx.models.errors import InputError
 from coronx.models.members import check_alike
 from coronx.models.schema import plane_table
 from coronx.steps.coron._base import CoronStep

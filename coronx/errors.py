@@ -1,8 +1,10 @@
-"""The one error that bad input gets."""
+"""The one error that bad input gets, and how it calls a model."""
+
+from typing import Any
 
 from stpipe.exceptions import StpipeExitException
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "name_of"]
 
 
 class InputError(StpipeExitException):
@@ -23,3 +25,8 @@ class InputError(StpipeExitException):
     def __str__(self) -> str:
         """Return the message alone, without the exit status."""
         return self.message
+
+
+def name_of(model: Any) -> str:
+    """Return the file name of a data model, for messages."""
+    return str(model.meta.filename or "a model in memory")
