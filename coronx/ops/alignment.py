@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.fourier import apply_ramp, forward
+from coronx.ops.fourier import apply_ramp, forward, without_nyquist
 from coronx.ops.median import fill_local_median
 from coronx.ops.registration import Registration, Template
 from coronx.ops.shift import shift_flags, shift_variance
@@ -178,7 +178,8 @@ def align_stack(
         flags = np.empty(shape, np.uint32)
     for m, shift in enumerate(found.shift):
         # Single precision, as the data's: its rounding is far below the noise.
-        data[m] = apply_ramp(forward(references.data[m]), shift, shape[1:])
+        spectrum = without_nyquist(forward(references.data[m]), shape[1:])
+        data[m] = apply_ramp(spectrum, shift, shape[1:])
         variance[m] = shift_variance(references.variance[m], shift)
         flags[m] = shift_flags(references.flags[m], shift, outside=outside)
         if not found.converged[m]:

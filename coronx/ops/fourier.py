@@ -6,7 +6,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-__all__ = ["apply_ramp", "forward", "frequencies", "inverse", "phase"]
+__all__ = ["apply_ramp", "forward", "frequencies", "inverse", "phase", "without_nyquist"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -45,3 +45,17 @@ def apply_ramp(spectrum: NDArray[Any], shift: Array, shape: tuple[int, ...]) -> 
     moved = spectrum * phase(nx, float(shift[0]), half=True).astype(spectrum.dtype)
     moved *= phase(ny, float(shift[1])).astype(spectrum.dtype)[:, None]
     return inverse(moved, shape)
+
+
+def without_nyquist(spectrum: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Drop the Nyquist terms of even sizes from a real FFT, in place.
+
+    A real signal's cannot be moved by part of a pixel: a ramp only shrinks them. Without
+    them, moves add up exactly and keep the signal's energy.
+    """
+    ny, nx = shape
+    if nx % 2 == 0:
+        spectrum[:, -1] = 0.0
+    if ny % 2 == 0:
+        spectrum[ny // 2] = 0.0
+    return spectrum

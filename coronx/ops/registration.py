@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from coronx.ops.fourier import apply_ramp, forward, frequencies, inverse
+from coronx.ops.fourier import apply_ramp, forward, frequencies, inverse, without_nyquist
 from coronx.ops.inpainting import fill_smoothly
-from coronx.ops.registration_grid import CoarseGrid, energy_spline, without_nyquist
+from coronx.ops.registration_grid import CoarseGrid, energy_spline
 
 __all__ = ["Registration", "Template"]
 

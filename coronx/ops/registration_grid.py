@@ -7,7 +7,7 @@ from scipy.interpolate import RectBivariateSpline
 
 from coronx.ops.fourier import forward, inverse
 
-__all__ = ["CoarseGrid", "energy_spline", "without_nyquist"]
+__all__ = ["CoarseGrid", "energy_spline"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -56,16 +56,6 @@ def _between(samples: Array) -> float:
         return 0.0
     bend = samples[0] - 2.0 * samples[1] + samples[2]
     return float(0.5 * (samples[0] - samples[2]) / bend) if bend < 0.0 else 0.0
-
-
-def without_nyquist(spectrum: Complex, shape: tuple[int, int]) -> Complex:
-    """Drop the Nyquist terms of even sizes: a real signal's cannot be moved."""
-    ny, nx = shape
-    if nx % 2 == 0:
-        spectrum[:, -1] = 0.0
-    if ny % 2 == 0:
-        spectrum[ny // 2] = 0.0
-    return spectrum
 
 
 def energy_spline(spectrum: Complex, weight: Array, reach: float) -> RectBivariateSpline:
