@@ -16,6 +16,7 @@ __all__ = ["Registration", "Template"]
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Mask = NDArray[np.bool_]
+Index = NDArray[np.intp]
 
 # Pixels. The step after a Newton step this small would be its square; that of the rounds
 # that re-estimate missing pixels, a hundredth of it.
@@ -176,30 +177,29 @@ class Template:
         place, converged = self._climb(cross, self._coarse.start(cross))
         missing = self._missing(bad, place)
         if missing is not None:
-            image = image.copy()
-            weight = self._weight[missing]
+            weight, values = self._weight.ravel()[missing], image.ravel()[missing]
             for _ in range(_MAX_REFILL):
                 # Single precision serves for what is only a correction at few pixels.
-                model = apply_ramp(self._single, place, self._shape)[missing]
-                change = np.zeros(self._shape, np.float32)
-                value = self._scale(cross, place) * model.astype(np.float64)
-                power += float(weight @ (value**2 - image[missing] ** 2))
-                change[missing] = weight * (value - image[missing])
-                image[missing] = value
-                cross += np.conjugate(forward(change)) * self._conjugate_norm
-                before = place
+                model = apply_ramp(self._single, place, self._shape).ravel()[missing]
+                before, values = values, self._scale(cross, place) * model.astype(np.float64)
+                power += float(weight @ (values**2 - before**2))
+                change = np.zeros(self._weight.size, np.float32)
+                change[missing] = weight * (values - before)
+                cross += np.conjugate(forward(change.reshape(self._shape))) * self._conjugate_norm
+                start = place
                 place, converged = self._climb(cross, place)
-                if np.abs(place - before).max() < _REFILL_TOLERANCE:
+                if np.abs(place - start).max() < _REFILL_TOLERANCE:
                     break
         return self._report(power, missing, cross, place, converged)
 
-    def _missing(self, bad: Mask | None, place: Array) -> Mask | None:
+    def _missing(self, bad: Mask | None, place: Array) -> Index | None:
+        """Return the flat indices of pixels that are missing in an image or in its model."""
         missing: Mask | None = None if bad is None or not bad.any() else bad
         if self._bad is not None:
             step = np.rint(place).astype(int)
             moved: Mask = np.roll(self._bad, (step[1], step[0]), axis=(0, 1))
             missing = moved if missing is None else missing | moved
-        return missing
+        return None if missing is None else np.flatnonzero(missing)
 
     def _correlation(self, cross: Complex, place: Array) -> Array:
         """Return the derivatives [a, b] = d^a/dy^a d^b/dx^b of C at `place`, a, b <= 2."""
@@ -237,12 +237,12 @@ class Template:
         return float(self._correlation(cross, place)[0, 0]) / self._energy_derivatives(place)[0, 0]
 
     def _report(
-        self, power: float, missing: Mask | None, cross: Complex, place: Array, converged: bool
+        self, power: float, missing: Index | None, cross: Complex, place: Array, converged: bool
     ) -> tuple[Array, float, Array, float, bool]:
         weight, total = self._totals
         if missing is not None:
-            weight -= float(self._weight[missing].sum())
-            total -= float(self._share[missing].sum())
+            weight -= float(self._weight.ravel()[missing].sum())
+            total -= float(self._share.ravel()[missing].sum())
         peak = float(self._correlation(cross, place)[0, 0])
         scale = peak / self._energy_derivatives(place)[0, 0]
         # Missing pixels equal the model, and add the same to both sides.
