@@ -59,7 +59,7 @@ def open_cube(path: Path) -> CubeModel:
         If the file is missing, cut short, not readable, or not a cube of integrations.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; put it there, or correct the association")
+        raise InputError(f"{path}: no such file; put it there, or give another name")
     try:
         with warnings.catch_warnings():
             for symptom in ("truncated", "Error validating header"):

@@ -85,7 +85,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
             If the association or one of its members cannot be used.
         """
         if isinstance(association, str | Path):
-            association = Path(self.make_input_path(str(association)))
+            association = self.input_path(association)
         members = open_members(association)
         self._check(members)
         self.asn_id = members.asn_id

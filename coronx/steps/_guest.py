@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import crds
@@ -129,6 +130,14 @@ class Guest(JwstStep):
                 f"{name}: no {reference_file_type.upper()} reference file ({err}); set CRDS_PATH "
                 f"or give one with --{option}"
             ) from err
+
+    def input_path(self, name: str | Path) -> Path:
+        """Return the path of an input: as given if it is there, else in the first input's folder.
+
+        The host looks for every bare name beside the first input, and only there.
+        """
+        path = Path(name)
+        return path if path.exists() else Path(self.make_input_path(str(name)))
 
     def remove_suffix(self, name: str) -> tuple[str, str]:
         """Strip a known suffix, the host's or ours."""

@@ -155,3 +155,20 @@ def test_references_for_another_count_are_refused(aligned, make_exposure):
     three = make_exposure("three_calints.fits", seed=1, nints=3)
     with pytest.raises(InputError, match=r"aligned to 2 .*, but three_calints\.fits has 3"):
         KlipStep.call(three, aligned)
+
+
+def test_a_bare_second_name_is_looked_for_here_then_beside_the_first(
+    target, aligned, tmp_path, monkeypatch, subtracted
+):
+    scene, here = tmp_path / "scene", tmp_path / "here"
+    scene.mkdir()
+    here.mkdir()
+    target.copy().save(str(scene / "a_calints.fits"))
+    aligned.copy().save(str(here / "a_psfalign.fits"))
+    aligned.copy().save(str(scene / "b_psfalign.fits"))
+    monkeypatch.chdir(here)
+    for name in ("a_psfalign.fits", "b_psfalign.fits"):
+        result = KlipStep.call("../scene/a_calints.fits", name)
+        np.testing.assert_allclose(result.data, subtracted.data, atol=1e-3)
+    with pytest.raises(InputError, match=r"c_psfalign.fits: no such file"):
+        KlipStep.call("../scene/a_calints.fits", "c_psfalign.fits")

@@ -21,7 +21,7 @@ class CoronStep(Guest):
     def open_cube(self, init: Any) -> CubeModel:
         """Return a cube of integrations from a path or a model."""
         if isinstance(init, str | Path):
-            return open_cube(Path(self.make_input_path(str(init))))
+            return open_cube(self.input_path(init))
         if not isinstance(init, CubeModel):
             found = name_of(init) if isinstance(init, JwstDataModel) else repr(init)
             raise InputError(

@@ -86,7 +86,7 @@ class HlspStep(CoronStep):
 
     def _open(self, target: Any) -> CubeModel | ImageModel:
         if isinstance(target, str | Path):
-            path = Path(self.make_input_path(str(target)))
+            path = self.input_path(target)
             if not path.is_file():
                 raise InputError(f"{path}: no such file; give a _psfsub or _i2d product")
             target = datamodels.open(str(path))

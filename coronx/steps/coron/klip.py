@@ -89,8 +89,7 @@ class KlipStep(CoronStep):
     def _open_references(self, init: Any) -> CubeModel | QuadModel:
         if isinstance(init, QuadModel | CubeModel):
             return init
-        if isinstance(init, str | Path):
-            path = Path(self.make_input_path(str(init)))
+        if isinstance(init, str | Path) and (path := self.input_path(init)).is_file():
             try:
                 with fits.open(path) as hdulist:
                     if "SCI" in hdulist and hdulist["SCI"].header.get("NAXIS") == 4:

@@ -64,7 +64,7 @@ class StackRefsStep(CoronStep):
 
     def _members(self, references: Any) -> list[Any]:
         if isinstance(references, str | Path):
-            path = Path(self.make_input_path(str(references)))
+            path = self.input_path(references)
             return list(read_association(path).psf) if path.suffix == ".json" else [path]
         if isinstance(references, list | tuple | ModelContainer):
             return list(references)
