@@ -36,7 +36,9 @@ class Association:
     psf: tuple[Path, ...]
 
 
-def read_association(path: str | Path) -> Association:
+def read_association(
+    path: str | Path, *, needed: tuple[str, ...] = ("science", "psf")
+) -> Association:
     """Read an association file and check that its members are there.
 
     Parameters
@@ -44,6 +46,8 @@ def read_association(path: str | Path) -> Association:
     path : str or Path
         A JSON file with one product whose members have the ``exptype`` science or psf, in
         any case and order; members of other types are left alone.
+    needed : tuple of str
+        The types of which there must be a member.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def read_association(path: str | Path) -> Association:
     Raises
     ------
     InputError
-        If the file is not an association, names no science or no psf member, or a member
+        If the file is not an association, names no member of a type that is needed, or one
         that is missing or lies outside the association's folder.
     """
     path = Path(path)
@@ -73,7 +77,7 @@ def read_association(path: str | Path) -> Association:
         if kind in found:
             found[kind].append(_inside(path, str(member.get("expname", ""))))
     for kind, remedy in (("science", "target"), ("psf", "reference star")):
-        if not found[kind]:
+        if kind in needed and not found[kind]:
             raise InputError(
                 f"{path}: no member of exptype {kind}; add an exposure of the {remedy} to it"
             )

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from jwst import datamodels
@@ -78,3 +80,14 @@ def test_differing_frames_are_refused(references):
         setattr(small, name, getattr(small, name)[:, :200])
     with pytest.raises(InputError, match=r"psfstar_00002.*\(200, 320\)"):
         StackRefsStep.call([references[0], small])
+
+
+def test_an_association_of_references_alone_names_the_product(make_association, tmp_path):
+    asn = make_association(tmp_path, nints=1)
+    table = json.loads(asn.read_text())
+    (product,) = table["products"]
+    product["members"] = [m for m in product["members"] if m["exptype"].lower() == "psf"]
+    asn.write_text(json.dumps(table))
+    StackRefsStep.call(str(asn), save_results=True, output_dir=str(tmp_path / "out"))
+    (made,) = (tmp_path / "out").iterdir()
+    assert made.name == f"{product['name']}_psfstack.fits"

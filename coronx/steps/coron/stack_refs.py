@@ -65,7 +65,11 @@ class StackRefsStep(CoronStep):
     def _members(self, references: Any) -> list[Any]:
         if isinstance(references, str | Path):
             path = self.input_path(references)
-            return list(read_association(path).psf) if path.suffix == ".json" else [path]
+            if path.suffix != ".json":
+                return [path]
+            association = read_association(path, needed=("psf",))
+            self.set_primary_input(association.product, exclusive=False)  # names the product
+            return list(association.psf)
         if isinstance(references, list | tuple | ModelContainer):
             return list(references)
         return [references]
