@@ -1,5 +1,6 @@
 """The 4-D product of reference images aligned to every science integration."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,8 @@ _HDUS = {"data": "SCI", "err": "ERR", "dq": "DQ"}
 # Variance and flags follow shifts of a tenth of a pixel or more: flags spread to what they
 # overlap by a tenth, and a variance changes little over less.
 _COARSE = 0.1
+_FITS_BLOCK = 2880  # bytes, to which every part of a FITS file is padded
+_LARGE = 2**24  # bytes of one integration's planes from which they are written through
 
 
 class PsfAlignModel(QuadModel):
@@ -167,7 +170,7 @@ class PsfAlignModel(QuadModel):
         hdulist = fits_support.to_fits(self._instance, self._schema)
         hdulist[0].writeto(init, overwrite=True)
         for name, hdu in _HDUS.items():
-            self._stream(init, name, hdulist[hdu].header if hdu in hdulist else fits.Header())
+            self._append(init, name, hdulist[hdu].header if hdu in hdulist else fits.Header())
         with fits.open(init, mode="append") as out:
             for hdu in hdulist[1:]:
                 if hdu.name not in _HDUS.values():
@@ -210,21 +213,36 @@ class PsfAlignModel(QuadModel):
                 done = fixed
             yield block
 
-    def _stream(self, path: str, name: str, header: fits.Header) -> None:
+    def _append(self, path: str, name: str, header: fits.Header) -> None:
+        """Append an array to a FITS file, the planes of one integration at a time."""
         shape = self.shape
         flags = name == "dq"
-        template = fits.ImageHDU(header=header, name=_HDUS[name]).header
-        template["BITPIX"] = 32 if flags else -32
-        template["NAXIS"] = 4
+        full = fits.ImageHDU(header=header, name=_HDUS[name]).header
+        full["BITPIX"] = 32 if flags else -32
+        full["NAXIS"] = 4
         for axis, size in enumerate(shape[::-1], start=1):
-            template.set(f"NAXIS{axis}", size, after=f"NAXIS{axis - 1}" if axis > 1 else "NAXIS")
+            full.set(f"NAXIS{axis}", size, after=f"NAXIS{axis - 1}" if axis > 1 else "NAXIS")
         if flags:
-            template["BSCALE"] = 1
-            template["BZERO"] = 2**31
-        stream = fits.StreamingHDU(path, template)
-        for block in self._blocks(name):
-            stream.write(block)
-        stream.close()
+            full["BSCALE"] = 1
+            full["BZERO"] = 2**31
+        with Path(path).open("ab", buffering=0) as file:
+            file.write(full.tostring().encode("ascii"))
+            for block in self._blocks(name):
+                file.write(block)
+                if block.nbytes > _LARGE:
+                    _settle(file.fileno())
+            file.write(bytes(-file.tell() % _FITS_BLOCK))
+
+
+def _settle(file: int) -> None:
+    """Have what was written on the disk, and out of the memory that caches files.
+
+    A product of gigabytes would otherwise push everything else out of it, and wait for the
+    system to find it as much memory.
+    """
+    os.fsync(file)
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _is_coarse(shift: NDArray[np.float64]) -> bool:
