@@ -14,7 +14,7 @@ from stdatamodels.jwst.datamodels import QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 from stdatamodels.properties import ObjectNode
 
-from coronx.models.schema import EXTENSION
+from coronx.models.schema import EXTENSION, shifts_of
 from coronx.ops.fourier import apply_ramp, forward
 from coronx.ops.shift import shift_flags, shift_variance
 
@@ -52,7 +52,7 @@ class PsfAlignModel(QuadModel):
     Attributes
     ----------
     reference_shifts, integration_shifts : numpy table
-        See `coronx.models.schema.SHIFTS_DTYPE`: the (dx, dy) that moved each reference to the
+        See `coronx.models.schema.shift_table`: the (dx, dy) that moved each reference to the
         first integration, and that lead from the first integration to each.
     """
 
@@ -108,8 +108,7 @@ class PsfAlignModel(QuadModel):
     @property
     def shifts(self) -> NDArray[np.float64]:
         """(dx, dy) in pixels from the first integration to each, (nint, 2)."""
-        table = self.integration_shifts
-        return np.stack([table["dx"], table["dy"]], axis=1).astype(np.float64)
+        return shifts_of(self.integration_shifts)
 
     @property
     def shape(self) -> tuple[int, ...] | None:

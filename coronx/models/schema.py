@@ -14,11 +14,10 @@ from coronx.ops.registration import Registration
 __all__ = [
     "CURVE",
     "EXTENSION",
-    "PLANES_DTYPE",
-    "SHIFTS_DTYPE",
     "extend",
     "plane_table",
     "shift_table",
+    "shifts_of",
 ]
 
 
@@ -34,12 +33,12 @@ def _table(title: str, hdu: str, columns: list[tuple[str, Any]]) -> dict[str, An
     }
 
 
-PLANES_DTYPE: list[tuple[str, Any]] = [("exposure", ["ascii", 64]), ("integration", "int32")]
-SHIFTS_DTYPE: list[tuple[str, Any]] = [
-    *PLANES_DTYPE,
+_PLANES: list[tuple[str, Any]] = [("exposure", ["ascii", 64]), ("integration", "int32")]
+_FIT = [
     *((name, "float64") for name in ("dx", "dy", "sigma_x", "sigma_y", "scale", "residual")),
     ("converged", "uint8"),
 ]
+_SHIFTS = [*_PLANES, *_FIT]
 
 _META: dict[str, Any] = {
     "version": _keyword("coronx version", "string", "CRXVER"),
@@ -51,7 +50,7 @@ _META: dict[str, Any] = {
     "mask_x": _keyword("[pixel] x of the PSFMASK hole, 1-indexed", "number", "MASKCENX"),
     "mask_y": _keyword("[pixel] y of the PSFMASK hole, 1-indexed", "number", "MASKCENY"),
     "mask_recentered": _keyword("PSFMASK hole moved to the mask", "boolean", "MASKMOVD"),
-    "wcs_offset": _keyword("[arcsec] FITS WCS minus gwcs at the star", "number", "WCSDIFF"),
+    "wcs_offset": _keyword("[arcsec] FITS WCS minus gwcs at CRPIX", "number", "WCSDIFF"),
     "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
 }
@@ -65,12 +64,12 @@ EXTENSION: dict[str, Any] = {
                 "coronx": {"title": "coronx", "type": "object", "properties": _META},
             },
         },
-        "planes": _table("Exposure and integration of each plane", "PLANES", PLANES_DTYPE),
+        "planes": _table("Exposure and integration of each plane", "PLANES", _PLANES),
         "reference_shifts": _table(
-            "Shift that moved each reference to the first integration", "REFSHIFT", SHIFTS_DTYPE
+            "Shift that moved each reference to the first integration", "REFSHIFT", _SHIFTS
         ),
         "integration_shifts": _table(
-            "Place of each integration relative to the first", "SCISHIFT", SHIFTS_DTYPE
+            "Place of each integration relative to the first", "SCISHIFT", _SHIFTS
         ),
     },
 }
@@ -127,8 +126,7 @@ def shift_table(model: CubeModel, found: Registration, *, inverse: bool = False)
         Give the place of each plane relative to the template, not the shift onto it.
     """
     planes = plane_table(model)
-    kinds = [(n, "f8") for n in ("dx", "dy", "sigma_x", "sigma_y", "scale", "residual")]
-    table = np.zeros(len(planes), [*planes.dtype.descr, *kinds, ("converged", "u1")])
+    table = np.zeros(len(planes), [*planes.dtype.descr, *_FIT])
     for name in planes.dtype.names:
         table[name] = planes[name]
     shift = -found.shift if inverse else found.shift
@@ -137,3 +135,8 @@ def shift_table(model: CubeModel, found: Registration, *, inverse: bool = False)
     table["scale"], table["residual"] = found.scale, found.residual
     table["converged"] = found.converged
     return table
+
+
+def shifts_of(table: np.ndarray) -> np.ndarray:
+    """Return the (dx, dy) of a table of shifts, (n, 2), float64."""
+    return np.stack([table["dx"], table["dy"]], axis=1).astype(np.float64)

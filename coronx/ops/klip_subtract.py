@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronx.ops.klip import kl_basis, project, reference_scatter
-from coronx.ops.klip_variance import add_references
-from coronx.ops.klip_variance import propagate as propagate_variance
+from coronx.ops.klip_variance import residual_variance
 from coronx.ops.nans import fill_from_stack
 
 __all__ = ["Images", "Subtraction", "subtract_klip"]
@@ -101,10 +100,10 @@ def subtract_klip(
     if not usable.all():
         data, err, good = data[usable], err[usable], good[usable]
     covered = np.ones(data.shape[1:], bool)
-    if good.all():
-        good = np.ones((1, 1, 1), bool)
-    else:
-        data, covered = fill_from_stack(data, ~good)
+    known = None if good.all() else good
+    if known is not None:
+        data, covered = fill_from_stack(data, ~known)
+    del good
     basis = kl_basis(data, truncate=truncate, used=covered)
     count = data.shape[0]
     scatter = None if propagate else reference_scatter(data, basis)
@@ -118,9 +117,16 @@ def subtract_klip(
     residual[~keep] = np.nan
     del fit  # the model in double precision is not needed any more
     if scatter is None:
-        total = np.square(targets.err, dtype=np.float64).reshape(len(residual), -1)
-        add_references(total, basis, coefficients, err, good, squared=False)
-        sigma = np.sqrt(propagate_variance(basis, total), out=total).reshape(residual.shape)
+        variance = residual_variance(
+            basis,
+            coefficients,
+            np.square(targets.err, dtype=np.float64),
+            err,
+            known=known,
+            squared=False,
+            overwrite=True,
+        )
+        sigma = np.sqrt(variance, out=variance)
         sigma[~keep] = np.nan
     else:
         sigma = np.where(keep, scatter, np.nan)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from coronx.ops.klip import KLBasis, pixel_blocks
 
-__all__ = ["add_references", "propagate", "residual_variance"]
+__all__ = ["residual_variance"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -17,8 +17,12 @@ _ALIKE = 0.1
 def residual_variance(
     basis: KLBasis,
     coefficients: Array,
-    target_variance: Array,
+    target_variance: NDArray[np.floating],
     reference_variance: NDArray[np.floating],
+    *,
+    known: Mask | None = None,
+    squared: bool = True,
+    overwrite: bool = False,
 ) -> Array:
     """Propagate pixel variances through the KLIP subtraction.
 
@@ -37,60 +41,55 @@ def residual_variance(
     target_variance : ndarray (nint, ny, nx)
         Variance of the targets; NaN where unknown, and left out of the sums there.
     reference_variance : ndarray (nref, ny, nx)
-        Variance of the references, finite.
+        Variance of the references, or their errors with ``squared=False``: they are squared block
+        by block, so that no array of their size is made.
+    known : ndarray of bool (nref, ny, nx), optional
+        Where the references' are to be used; elsewhere, and where not finite, the mean of the
+        others stands. Everywhere by default.
+    squared : bool
+        Whether `reference_variance` holds variances.
+    overwrite : bool
+        Put the result into the array of `target_variance`, if that is float64.
 
     Returns
     -------
     ndarray (nint, ny, nx)
         Variance of target - model; NaN where the target's is.
     """
-    shape = target_variance.shape
-    known = np.ones((1, 1, 1), bool)
-    total = np.array(target_variance, dtype=np.float64).reshape(shape[0], -1)
-    add_references(total, basis, coefficients, reference_variance, known)
-    return propagate(basis, total).reshape(shape)
+    total = np.array(target_variance, dtype=np.float64, copy=None if overwrite else True)
+    flat = total.reshape(len(total), -1)
+    _add_references(flat, basis, coefficients, reference_variance, known, squared)
+    _propagate(flat, basis)
+    return total
 
 
-def add_references(
+def _add_references(
     total: Array,
     basis: KLBasis,
     coefficients: Array,
     reference_variance: NDArray[np.floating],
-    known: Mask,
-    *,
-    squared: bool = True,
+    known: Mask | None,
+    squared: bool,
 ) -> None:
-    """Add to each target's variance that of its combination of references, in place.
-
-    Parameters
-    ----------
-    total : ndarray (nint, ny * nx)
-        Variance of the targets; changed.
-    basis, coefficients
-        As in `residual_variance`.
-    reference_variance : ndarray (nref, ny, nx)
-        Variance of the references, or their errors with ``squared=False``: they are squared block
-        by block, so that no array of their size is made.
-    known : ndarray of bool (nref, ny, nx), or of one element
-        Where they are to be used; elsewhere, and where not finite, the mean of the others stands.
-    """
+    """Add to each target's variance, (nint, ny * nx), that of its combination of references."""
     share = ((coefficients[:, 1:] @ basis.weights.T) ** 2).astype(np.float32)
     flat = reference_variance.reshape(reference_variance.shape[0], -1)
-    told = known.reshape(known.shape[0], -1)
+    told = None if known is None else known.reshape(known.shape[0], -1)
     for block in pixel_blocks(total.shape[1]):
         values = flat[:, block].astype(np.float32)
         if not squared:
             np.square(values, out=values)
         seen = np.isfinite(values)
-        seen &= told if told.size == 1 else told[:, block]
+        if told is not None:
+            seen &= told[:, block]
         if not seen.all():
             mean = values.sum(axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
             values = np.where(seen, values, mean)
         total[:, block] += share @ values
 
 
-def propagate(basis: KLBasis, total: Array) -> Array:
-    """Propagate variances of what is projected, (nint, ny * nx), through I - P; in place."""
+def _propagate(total: Array, basis: KLBasis) -> None:
+    """Propagate variances of what is projected, (nint, ny * nx), through I - P, in place."""
     usable = basis.modes[0] > 0.0
     diagonal = np.einsum("kp,kp->p", basis.modes, basis.modes)
     pairs = [_relative(np.where(usable & np.isfinite(row), row, 0.0)) for row in total]
@@ -103,7 +102,6 @@ def propagate(basis: KLBasis, total: Array) -> Array:
         own = excess > _ALIKE * row.sum(dtype=np.float64)
         out *= (1.0 - diagonal) ** 2
         out += mean * (_leak(basis.modes, diagonal, row) if own else leak)
-    return total
 
 
 def _relative(variance: Array) -> tuple[NDArray[np.float32], float]:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 
 from coronx.ops.fourier import forward, inverse
+from coronx.ops.peak import vertex
 
 __all__ = ["CoarseGrid", "energy_spline"]
 
@@ -45,17 +46,9 @@ class CoarseGrid:
         c = plane[np.ix_(self._iy, self._ix)]
         score = c * np.abs(c) / self._energy
         row, col = np.unravel_index(np.argmax(score), score.shape)
-        x = self._x[col] + self._step[1] * _between(score[row, max(col - 1, 0) : col + 2])
-        y = self._y[row] + self._step[0] * _between(score[max(row - 1, 0) : row + 2, col])
+        x = self._x[col] + self._step[1] * vertex(score[row], int(col))
+        y = self._y[row] + self._step[0] * vertex(score[:, col], int(row))
         return np.array([x, y])
-
-
-def _between(samples: Array) -> float:
-    """Return the place of the peak about the middle of three samples, in samples."""
-    if samples.size < 3:
-        return 0.0
-    bend = samples[0] - 2.0 * samples[1] + samples[2]
-    return float(0.5 * (samples[0] - samples[2]) / bend) if bend < 0.0 else 0.0
 
 
 def energy_spline(spectrum: Complex, weight: Array, reach: float) -> RectBivariateSpline:

@@ -17,7 +17,7 @@ from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 from coronx.errors import InputError, name_of
 from coronx.models.members import Members, check_alike, check_good, open_members
 from coronx.models.pointing import StarPlace, check_wcs, find_star, move_wcs, record_star, sky_of
-from coronx.models.schema import extend
+from coronx.models.schema import extend, shifts_of
 from coronx.models.split import split_integrations
 from coronx.models.writing import check_folder
 from coronx.steps._guest import Guest, crds_context
@@ -231,4 +231,4 @@ class _Star:
 def _shifts(aligned: Any, name: str) -> np.ndarray | None:
     """Return the (dx, dy) of a table of the aligned references, where it has it."""
     table = getattr(aligned, name, None)
-    return None if table is None else np.stack([table["dx"], table["dy"]], axis=1).astype(float)
+    return None if table is None else shifts_of(table)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from coronx.ops.peak import vertex
 from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.transmission import footprint, is_bar, occulter
 
@@ -170,15 +171,6 @@ def _correlate(
     spread = np.sqrt(windows.var(axis=(2, 3)) * template.size)
     score = np.divide(product, spread, out=np.full_like(product, -1.0), where=spread > 1e-9)
     j, i = np.unravel_index(np.argmax(score), score.shape)
-    dx = 0.0 if is_bar(mode) else int(i) - search + _vertex(score[j, :], int(i))
-    dy = int(j) - search + _vertex(score[:, i], int(j))
+    dx = 0.0 if is_bar(mode) else int(i) - search + vertex(score[j, :], int(i))
+    dy = int(j) - search + vertex(score[:, i], int(j))
     return dx, dy, float(score[j, i])
-
-
-def _vertex(values: NDArray[np.float64], peak: int) -> float:
-    """Return the offset of a parabola's vertex from the peak, within half a pixel."""
-    if not 0 < peak < len(values) - 1:
-        return 0.0
-    before, at, after = values[peak - 1 : peak + 2]
-    curvature = before - 2.0 * at + after
-    return 0.0 if curvature >= 0.0 else float(0.5 * (before - after) / curvature)
