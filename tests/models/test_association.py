@@ -39,8 +39,8 @@ def test_members_in_order(table, write, tmp_path):
         asn = read_association(path)
         assert (asn.asn_id, asn.pool, asn.product) == ("a3001", "pool.csv", "product")
         assert asn.path == tmp_path / "asn.json"
-        assert asn.science == (tmp_path / "sci1_calints.fits", tmp_path / "sci2_calints.fits")
-        assert asn.psf == (tmp_path / "psf1_calints.fits",)
+        assert asn.of("science") == (tmp_path / "sci1_calints.fits", tmp_path / "sci2_calints.fits")
+        assert asn.of("psf") == (tmp_path / "psf1_calints.fits",)
 
 
 def test_case_does_not_matter_and_the_pool_may_be_missing(table, write):
@@ -52,14 +52,14 @@ def test_case_does_not_matter_and_the_pool_may_be_missing(table, write):
     ]
     asn = read_association(write(table))
     assert asn.pool == "none"
-    assert len(asn.science) == 2
-    assert len(asn.psf) == 1
+    assert len(asn.of("science")) == 2
+    assert len(asn.of("psf")) == 1
 
 
 def test_the_path_may_be_relative(table, write, monkeypatch, tmp_path):
     write(table)
     monkeypatch.chdir(tmp_path)
-    assert read_association("asn.json").psf[0].is_file()
+    assert read_association("asn.json").of("psf")[0].is_file()
 
 
 def test_a_linked_member_is_taken(table, write, tmp_path):
@@ -68,7 +68,7 @@ def test_a_linked_member_is_taken(table, write, tmp_path):
     (elsewhere / "far.fits").touch()
     (tmp_path / "link_calints.fits").symlink_to(elsewhere / "far.fits")
     table["products"][0]["members"][0]["expname"] = "link_calints.fits"
-    assert read_association(write(table)).psf[0].name == "link_calints.fits"
+    assert read_association(write(table)).of("psf")[0].name == "link_calints.fits"
 
 
 @pytest.mark.parametrize("kind", ["science", "psf"])
