@@ -1,25 +1,25 @@
 """From a coron3 association to PSF-subtracted, combined and measured products."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from astropy.coordinates import SkyCoord
 from jwst.datamodels import ModelContainer, ModelLibrary
 from jwst.model_blender import ModelBlender
-from jwst.outlier_detection.outlier_detection_step import OutlierDetectionStep
 from jwst.resample.resample_step import ResampleStep
 from jwst.stpipe.core import JwstPipeline
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
+from stpipe.config_parser import merge_config
 
 from coronx.errors import InputError, name_of
-from coronx.models.members import Members, check_alike, check_good, open_members
-from coronx.models.pointing import StarPlace, check_wcs, find_star, move_wcs, record_star, sky_of
-from coronx.models.schema import extend, shifts_of
+from coronx.models.members import Members, check_alike, check_good, open_members, role_of
+from coronx.models.pointing import StarPlace, check_wcs, move_wcs, record_star
+from coronx.models.schema import extend
 from coronx.models.split import split_integrations
 from coronx.models.writing import check_folder
+from coronx.pipelines._chain import CHAIN, DEFAULTS
+from coronx.pipelines._settings import mode_settings
+from coronx.pipelines._star import Star, locate
 from coronx.steps._guest import Guest, crds_context
 from coronx.steps.coron._base import bit_mask
 from coronx.steps.coron.align_refs import AlignRefsStep
@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 class Coron3Pipeline(Guest, JwstPipeline):
     """Process a coron3 association: subtract the star, combine the rolls, measure what is left.
 
-    Outliers are flagged and rolls are resampled by the host's own steps; references are stacked
-    and aligned, and the star is subtracted, by coronx's. Rolls are combined about the star.
+    Outliers are flagged and rolls are resampled by the host's own steps; all else is done by
+    coronx's. Rolls are combined about the star.
     """
 
     class_alias = "coronx_coron3"
@@ -48,7 +48,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
     """  # noqa: E501
 
     step_defs = {  # noqa: RUF012 (the host's interface)
-        "outlier_detection": OutlierDetectionStep,
+        **CHAIN,
         "stack_refs": StackRefsStep,
         "align_refs": AlignRefsStep,
         "klip": KlipStep,
@@ -57,13 +57,24 @@ class Coron3Pipeline(Guest, JwstPipeline):
     }
 
     @classmethod
+    def load_spec_file(cls, **kwargs: Any) -> Any:
+        """Return the merged specs, with this pipeline's own defaults for some of its steps."""
+        spec = super().load_spec_file(**kwargs)
+        for name, defaults in DEFAULTS.items():
+            for option, value in defaults.items():
+                kind = str(spec["steps"][name][option]).partition("default=")[0]
+                spec["steps"][name][option] = f"{kind}default={value!r})"
+        return spec
+
+    @classmethod
     def _get_config_from_parameters(cls, crds_parameters: Any, crds_observatory: str) -> Any:
-        config = cls._own_config(crds_parameters, crds_observatory)
+        # From the weakest on: the mode's, those of CRDS for each step, for the pipeline.
+        config = mode_settings(crds_parameters)
         if crds_context() is not None:
             for name, step in cls.step_defs.items():
                 found = step._get_config_from_parameters(crds_parameters, crds_observatory)
-                found.merge(config["steps"].get(name, {}))
-                config["steps"][name] = found
+                merge_config(config, {"steps": {name: found}})
+        merge_config(config, cls._own_config(crds_parameters, crds_observatory))
         return config
 
     def process(self, association: Any) -> ImageModel | None:
@@ -91,22 +102,23 @@ class Coron3Pipeline(Guest, JwstPipeline):
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
         self._set_up()
-        science, psf = members.of("science"), members.of("psf")
-        members.models = ModelContainer()  # each is let go when it is done with
-        psf = [self._flag_outliers(model) for model in psf]
+        models = self._prepare(members)
+        science = [model for model in models if role_of(model) == "science"]
+        psf = [model for model in models if role_of(model) == "psf"]
+        self._check_left(science, psf, members)
+        del models  # each exposure is let go when it is done with
         stack = None
         if not self.klip.skip:
             stack = self.stack_refs.run(psf)
             psf.clear()
             self._save(stack, members.product, suffix="psfstack")
         blender, images = ModelBlender(), ModelContainer()
-        first: _Star | None = None
+        first: Star | None = None
         for target in science:
             blender.accumulate(target)
-            name = name_of(target)
-            target = self._flag_outliers(target)
+            name = self._plain(name_of(target))
             subtracted, aligned = self._subtract(target, stack, name)
-            star = self._find_star(subtracted, aligned, first)
+            star = locate(subtracted, aligned, first, given=self.star_center)
             first = first or star
             record_star(subtracted, star.place)
             if self.save_results:
@@ -151,8 +163,46 @@ class Coron3Pipeline(Guest, JwstPipeline):
         self.resample.blendheaders = False
         self.klip.save_psf = self.klip.save_psf and self.save_results
 
-    def _flag_outliers(self, model: CubeModel) -> CubeModel:
-        return model if self.outlier_detection.skip else self.outlier_detection.run(model)
+    def _prepare(self, members: Members) -> ModelContainer:
+        """Take the exposures out of the members, and return them as they are to be subtracted."""
+        models, members.models = members.models, ModelContainer()
+        for name in CHAIN:
+            step = getattr(self, name)
+            if step.skip:
+                continue
+            if name == "subtract_background" and not any(
+                role_of(model).endswith("background") for model in models
+            ):
+                log.info("No background exposures in the association: none is subtracted")
+                continue
+            models = (
+                self._flag_outliers(models) if step is self.outlier_detection else step.run(models)
+            )
+        return models
+
+    def _flag_outliers(self, models: ModelContainer) -> ModelContainer:
+        flagged = ModelContainer()
+        flagged.asn_table, flagged.asn_table_name = models.asn_table, models.asn_table_name
+        for model in models:
+            role = role_of(model)
+            new = self.outlier_detection.run(model)
+            new.meta.asn.exptype = role
+            flagged.append(new)
+        return flagged
+
+    def _plain(self, name: str) -> str:
+        """Return an exposure's own name, without the identifier that the outlier step adds."""
+        return name.replace(f"_{self.asn_id}_", "_")
+
+    @staticmethod
+    def _check_left(science: list[CubeModel], psf: list[CubeModel], members: Members) -> None:
+        for kind, models in (("science", science), ("psf", psf)):
+            if not models:
+                raise InputError(
+                    f"{members.table}: remove_frames leaves no {kind} exposure; leave one in"
+                )
+        for model in (*science, *psf):
+            check_good(model)
 
     def _save(self, model: Any, name: str, **kwargs: Any) -> None:
         if self.save_results and self.save_intermediate_results:
@@ -176,27 +226,8 @@ class Coron3Pipeline(Guest, JwstPipeline):
             self._save(aligned, name, suffix="psfalign", acid=self.asn_id)
         return self.klip.run(target, aligned), aligned
 
-    def _find_star(self, model: CubeModel, aligned: Any, first: "_Star | None") -> "_Star":
-        """Return the star's place: by header in the first exposure, by registration in others.
-
-        All exposures' references are the same images, so the difference of the shifts that
-        moved them is the difference of the stars' places.
-        """
-        shifts = _shifts(aligned, "reference_shifts")
-        if shifts is not None:
-            shifts[aligned.reference_shifts["converged"] == 0] = np.nan
-        jitter = _shifts(aligned, "integration_shifts")
-        if first is None:
-            place = find_star(model, self.star_center)
-            return _Star(place, shifts, jitter, sky_of(model, place))
-        if shifts is None or first.shifts is None:
-            return _Star(find_star(model), shifts, jitter, first.sky)
-        dx, dy = np.nanmedian(shifts - first.shifts, axis=0)
-        place = StarPlace(first.place.x + dx, first.place.y + dy, f"{first.place.source}, aligned")
-        return _Star(place, shifts, jitter, first.sky)
-
     def _combine(
-        self, images: ModelContainer, blender: ModelBlender, members: Members, first: "_Star"
+        self, images: ModelContainer, blender: ModelBlender, members: Members, first: Star
     ) -> ImageModel | None:
         if self.resample.skip:
             log.warning("resample is skipped: no combined image, no map, no curve")
@@ -211,26 +242,3 @@ class Coron3Pipeline(Guest, JwstPipeline):
                 if self.save_results:
                     self.hlsp.save_model(product, output_file=members.product, force=True)
         return result
-
-
-@dataclass(frozen=True)
-class _Star:
-    """The star in one exposure: its place in the first integration, and what moved."""
-
-    place: StarPlace
-    shifts: np.ndarray | None
-    jitter: np.ndarray | None
-    sky: SkyCoord
-
-    def at(self, integration: int) -> StarPlace:
-        """Return its place in an integration."""
-        if self.jitter is None:
-            return self.place
-        dx, dy = self.jitter[integration]
-        return StarPlace(self.place.x + dx, self.place.y + dy, self.place.source)
-
-
-def _shifts(aligned: Any, name: str) -> np.ndarray | None:
-    """Return the (dx, dy) of a table of the aligned references, where it has it."""
-    table = getattr(aligned, name, None)
-    return None if table is None else shifts_of(table)
