@@ -13,9 +13,9 @@ from importlib.resources import as_file, files
 
 import asdf
 
-__all__ = ["Center", "CenterTable", "Correction", "Shift", "nircam_centers"]
+__all__ = ["Center", "CenterTable", "Correction", "FilterShift", "nircam_centers"]
 
-# Places no further apart, in pixels, are the same. The figures have three decimals at most; a frame that
+# Places no further apart, in pixels, are the same. Figures have up to three decimals; a frame that
 # was cut or padded has its reference pixel moved by whole pixels.
 _SAME = 0.005
 
@@ -42,7 +42,7 @@ class Center:
 
 
 @dataclass(frozen=True)
-class Shift:
+class FilterShift:
     """How far a filter displaces the image.
 
     Attributes
@@ -96,7 +96,7 @@ class CenterTable:
         Provenance in words.
     centers : mapping of str to Center
         The published centres by aperture.
-    filter_shifts : mapping of str to Shift
+    filter_shifts : mapping of str to FilterShift
         By filter.
     siaf : mapping of str to tuple
         By aperture, (release, x, y) in ascending order of the release from which on it holds.
@@ -107,7 +107,7 @@ class CenterTable:
     version: str
     sources: Mapping[str, str]
     centers: Mapping[str, Center]
-    filter_shifts: Mapping[str, Shift]
+    filter_shifts: Mapping[str, FilterShift]
     siaf: Mapping[str, tuple[tuple[int, float, float], ...]]
     newest: int
 
@@ -142,7 +142,7 @@ class CenterTable:
     def mask_offset(self, aperture: str, source: str = "measured") -> tuple[float, float]:
         """Return how far the mask's centre is from where the aperture puts the star.
 
-        Not zero in the apertures that put the star elsewhere along a bar (``…_F444W``, ``…_NARROW``).
+        Not zero in apertures that put the star elsewhere along a bar (``…_F444W``, ``…_NARROW``).
         """
         whole = re.sub(r"_(F\d+\w+|NARROW)$", "", aperture)
         here, there = self.center(aperture, source), self.center(whole, source)
@@ -203,7 +203,9 @@ def nircam_centers() -> CenterTable:
             version=str(tree["version"]),
             sources={str(key): str(text) for key, text in tree["sources"].items()},
             centers={str(name): Center(**row) for name, row in tree["centers"].items()},
-            filter_shifts={str(name): Shift(**row) for name, row in tree["filter_shifts"].items()},
+            filter_shifts={
+                str(name): FilterShift(**row) for name, row in tree["filter_shifts"].items()
+            },
             siaf={
                 str(name): tuple((int(r), float(x), float(y)) for r, x, y in rows)
                 for name, rows in tree["siaf"].items()
