@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import re
+import runpy
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ import pytest
 from coronx.refdata.modes import MODES
 from coronx.refdata.nircam_centers import nircam_centers
 
+DOCS = Path(__file__).parents[2] / "docs"
 TABLE = nircam_centers()
 # What the measurement moved, in pixels, in the mask's own channel of module A.
 STEP = {"210R": (0.8, 0.6), "335R": (0.1, 0.4), "430R": (0.5, 0.0)}
@@ -196,3 +198,25 @@ def test_the_centre_of_a_bar_is_not_where_the_star_is():
     assert TABLE.mask_offset("NRCA4_FULL_MASKSWB_NARROW") == pytest.approx((263.0, -0.2))
     for aperture in TABLE.siaf:
         assert re.sub(r"_(F\d+\w+|NARROW)$", "", aperture) in TABLE.siaf
+
+
+def test_the_page_has_the_figures_of_the_table():
+    text = (DOCS / "nircam_centers.md").read_text()
+    for name, c in TABLE.centers.items():
+        was, now = TABLE.siaf_reference(name, 59), TABLE.siaf_reference(name)
+        places = [f"{x:g}, {y:g}" for x, y in ((c.x, c.y), was, now)]
+        assert f"| {name} | {places[0]} | {c.kind} | {places[1]} | {places[2]} |" in text
+    for name, shift in TABLE.filter_shifts.items():
+        told = f"{shift.dx:+.3f}, {shift.dy:+.3f}" if shift.dx or shift.dy else "0, 0"
+        assert f"| {name} | {told} |" in text
+    assert f"(table {TABLE.version})" in text
+
+
+def test_the_figures_of_the_page_are_drawn(tmp_path):
+    script = runpy.run_path(str(DOCS / "plot_nircam_centers.py"))
+    script["draw_centers"](tmp_path / "nircam_centers.png")
+    script["draw_filter_shifts"](tmp_path / "nircam_filter_shifts.png")
+    for path in tmp_path.iterdir():
+        assert f"]({path.name})" in (DOCS / "nircam_centers.md").read_text()
+        assert (DOCS / path.name).is_file()
+        assert path.stat().st_size > 20_000
