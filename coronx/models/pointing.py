@@ -25,6 +25,7 @@ __all__ = [
     "pixel_scale",
     "record_mask",
     "record_star",
+    "shift_wcs",
     "sky_of",
 ]
 
@@ -201,7 +202,7 @@ def move_wcs(model: JwstDataModel, star: StarPlace, sky: SkyCoord) -> float:
     """
     x, y = model.meta.wcs.invert(sky.ra.deg, sky.dec.deg, with_bounding_box=False)
     dx, dy = star.x - float(x), star.y - float(y)
-    _shift_wcs(model, dx, dy)
+    shift_wcs(model, dx, dy)
     return float(np.hypot(dx, dy))
 
 
@@ -232,10 +233,21 @@ def displace(model: JwstDataModel, dx: float, dy: float) -> None:
         places["x"] += dx
         places["y"] += dy
         model.star_places = places
-    _shift_wcs(model, dx, dy)
+    shift_wcs(model, dx, dy)
 
 
-def _shift_wcs(model: JwstDataModel, dx: float, dy: float) -> None:
+def shift_wcs(model: JwstDataModel, dx: float, dy: float) -> None:
+    """Let the WCS alone move: what it said of (x, y) it says of (x + dx, y + dy).
+
+    The places of star and mask, which are places in the frame, stay.
+
+    Parameters
+    ----------
+    model : JwstDataModel
+        Changed in place: gwcs, CRPIX and S_REGION.
+    dx, dy : float
+        Pixels.
+    """
     info = model.meta.wcsinfo
     if info.crpix1 is not None and info.crpix2 is not None:
         info.crpix1, info.crpix2 = info.crpix1 + dx, info.crpix2 + dy

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 __all__ = ["fill_local_median"]
 
@@ -46,7 +47,12 @@ def fill_local_median(
     ny, nx = out.shape[-2:]
     planes = out.reshape(-1, ny, nx)
     skip = bad.reshape(-1, ny, nx)
-    plane, row, col = np.nonzero(skip)
+    planes[skip] = default
+    size = (1, 2 * half + 1, 2 * half + 1)
+    reached = np.asarray(maximum_filter(~skip, size, mode="constant"), np.bool_)
+    plane, row, col = np.nonzero(skip & reached)
+    if not plane.size:
+        return out
     steps = np.arange(-half, half + 1)
     rows = row[:, None, None] + steps[:, None]
     cols = col[:, None, None] + steps

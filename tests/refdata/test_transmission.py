@@ -5,6 +5,7 @@ import pytest
 from astropy.io import fits
 
 from coronx.refdata.field_edges import field_edges
+from coronx.refdata.mask_center import find_hole
 from coronx.refdata.modes import MODES
 from coronx.refdata.transmission import footprint, is_bar, occulter, transmission
 
@@ -21,7 +22,10 @@ REAL = [
     ("new_jwst_miri_psfmask_0003", "miri-1140", (120.0, 110.0), None, 0.013),
     ("new_jwst_miri_psfmask_0002", "miri-1550", (120.0, 109.0), None, 0.013),
     ("new_jwst_miri_psfmask_0004", "miri-lyot", (144.0, 166.0), None, 0.04),
+    ("jwst_miri_psfmask_0009", "miri-lyot", (144.0, 164.0), None, 0.04),
 ]
+# The file 0019 moved to where the mask is in flight, edges and all.
+IN_FLIGHT = "jwst_nircam_psfmask_mask335r_shift"
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
@@ -99,3 +103,25 @@ def test_matches_the_reference_files(realdata, stem, name, center, scale, limit)
     assert np.sqrt(np.mean(middle**2)) < limit
     # Corners, holders and stops: all but the pixels along their edges.
     assert np.mean(np.abs(difference) > 0.1) < 0.013
+
+
+@pytest.mark.realdata
+def test_matches_the_file_moved_to_the_centre_in_flight(realdata):
+    real = fits.getdata(realdata / "psfmask" / f"{IN_FLIGHT}.fits", "SCI").astype(float)
+    mode = MODES["nircam-335r"]
+    x, y = (round(value) for value in mode.center)
+    near = np.s_[y - 50 : y + 50, x - 50 : x + 50]
+    difference = (transmission(mode) - real)[near]
+    assert np.sqrt(np.mean(difference**2)) < 0.01
+    # Ten pixels off, as the unmoved file is, it would be 0.2; half of what is left is the place.
+    hole = find_hole(real, mode)
+    assert hole == pytest.approx(mode.center, abs=0.4)
+    there = transmission(mode, center=hole)[near] - real[near]
+    assert np.sqrt(np.mean(there**2)) < 0.004
+
+
+@pytest.mark.realdata
+def test_no_reference_file_is_left_out(realdata):
+    files = {path.stem for path in (realdata / "psfmask").glob("*.fits")}
+    assert files == {stem for stem, *_ in REAL} | {IN_FLIGHT}
+    assert {name for _, name, *_ in REAL} == MODES.keys()
