@@ -8,7 +8,7 @@ import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.errors import name_of
-from coronx.models.arrays import array_of, arrays_of
+from coronx.models.arrays import array_of, arrays_of, set_arrays
 from coronx.models.schema import EXTENSION, extend, plane_table
 
 __all__ = [
@@ -36,10 +36,9 @@ def select(model: CubeModel, keep: Sequence[int]) -> None:
     tables = {**_tables(model), "planes": plane_table(model)}
     weights = coadd_table(model)["count"]
     part = float(weights[keep].sum() / weights.sum())
-    for name, values in arrays_of(model).items():
-        setattr(model, name, values[keep])
-    for name, table in tables.items():
-        setattr(model, name, _renumbered(table[keep]))
+    arrays = {name: values[keep] for name, values in arrays_of(model).items()}
+    rows = {name: _renumbered(table[keep]) for name, table in tables.items()}
+    set_arrays(model, arrays | rows)
     times = model.meta.exposure
     for name in ("exposure_time", "effective_exposure_time", "measurement_time"):
         if (known := getattr(times, name, None)) is not None:
@@ -73,7 +72,7 @@ def combine_tables(model: CubeModel, blocks: Sequence[slice]) -> None:
             )  # fmt: skip
             setattr(model, name, None)
             continue
-        setattr(model, name, _renumbered(_combined(table, blocks)))
+        set_arrays(model, {name: _renumbered(_combined(table, blocks))})
     _count(model)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.arrays import array_of, arrays_of
+from coronx.models.arrays import array_of, arrays_of, set_arrays
 from coronx.models.pointing import displace
 from coronx.ops.geometry import Sides, crop, pad
 
@@ -62,8 +62,7 @@ def _planes(model: CubeModel) -> dict[str, np.ndarray]:
 
 
 def _set(model: CubeModel, arrays: dict[str, np.ndarray], sides: Sides, sign: int) -> None:
-    for name, values in arrays.items():
-        setattr(model, name, values)
+    set_arrays(model, arrays)
     dx, dy = sign * sides.left, sign * sides.bottom
     # The mask's place is read from the corner, which moves after it.
     displace(model, dx, dy)

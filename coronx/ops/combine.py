@@ -119,22 +119,20 @@ def coadd(
             np.asarray(data[each]),
             np.asarray(err[each]),
             dq[each],
-            method == "median",
-            bad_bits,
-            unusable,
             [np.asarray(part[each]) for part in independent],
             None if common is None else np.asarray(common[each]),
+            bits=(bad_bits, unusable),
+            median=method == "median",
         )
         for each in blocks
     ]
+    shared = [one.common for one in done if one.common is not None]
     return Coadded(
         np.stack([one.data for one in done]),
         np.stack([one.err for one in done]),
         np.stack([one.dq for one in done]),
         tuple(np.stack(part) for part in zip(*(one.independent for one in done), strict=True)),
-        None
-        if common is None
-        else np.stack([one.common for one in done if one.common is not None]),
+        np.stack(shared) if shared else None,
     )
 
 
@@ -142,69 +140,85 @@ def _block(
     data: NDArray[np.floating],
     err: NDArray[np.floating],
     dq: NDArray[np.uint32],
-    median: bool,
-    bad_bits: int,
-    unusable: int,
     independent: list[NDArray[np.floating]],
     common: NDArray[np.floating] | None,
+    *,
+    bits: tuple[int, int],
+    median: bool,
 ) -> Coadded:
-    good = np.isfinite(data) & ((dq & np.uint32(bad_bits)) == 0)
+    """Combine all integrations given."""
+    good = np.isfinite(data) & ((dq & np.uint32(bits[0])) == 0)
     known = good & np.isfinite(err)
-    good = np.where(known.any(axis=0), known, good)
-    count = good.sum(axis=0)
-    none = count == 0
-    some = np.maximum(count, 1)
-
-    def mean(values: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.where(good, values, 0.0).sum(axis=0, dtype=np.float64) / some
-
-    shared = None if common is None else np.square(mean(np.sqrt(np.nan_to_num(common))))
-    own = np.square(err, dtype=np.float64)
+    samples = _Samples(np.where(known.any(axis=0), known, good))
+    own, shared = np.square(err, dtype=np.float32), None
     if common is not None:
-        own = np.maximum(own - np.nan_to_num(common), 0.0)
-    variance = mean(own) / some
-    ratio = _median_ratio(own, good, count, variance) if median else np.ones(none.shape)
+        flat = np.nan_to_num(common)
+        shared = np.square(samples.mean(np.sqrt(flat)))
+        own = np.maximum(own - flat, np.float32(0.0))
+    value, variance = samples.mean(data), samples.mean(own) / samples.some
+    ratio: NDArray[np.float64] | float = 1.0
+    if median and len(data) > 2:  # of two, it is the mean
+        value, ratio = samples.median(data), samples.median_ratio(own, variance)
     total = variance * ratio + (0.0 if shared is None else shared)
-    value = _median(data, good, count) if median else mean(data)
-    flags = np.bitwise_or.reduce(np.where(good | none, dq, np.uint32(0)), axis=0)
-    flags[none] |= np.uint32(unusable)
-
-    def out(values: NDArray[np.floating]) -> NDArray[np.float32]:
-        return np.where(none, np.nan, values).astype(np.float32)
-
     return Coadded(
-        out(value),
-        out(np.sqrt(total)),
-        flags,
-        tuple(out(mean(part) / some * ratio) for part in independent),
-        None if shared is None else out(shared),
+        samples.out(value),
+        samples.out(np.sqrt(total)),
+        samples.flags(dq, bits[1]),
+        tuple(samples.out(samples.mean(part) / samples.some * ratio) for part in independent),
+        None if shared is None else samples.out(shared),
     )
 
 
-def _median(
-    data: NDArray[np.floating], good: NDArray[np.bool_], count: NDArray[np.int_]
-) -> NDArray[np.float64]:
-    """Return the median of each pixel's good samples; unspecified where there is none."""
-    ordered = np.sort(np.where(good, data, np.inf), axis=0)
-    low = np.maximum(count - 1, 0)[None] // 2
-    high = np.minimum(count // 2, data.shape[0] - 1)[None]
-    pair = [np.take_along_axis(ordered, at, axis=0)[0].astype(np.float64) for at in (low, high)]
-    pair = [np.where(np.isfinite(half), half, 0.0) for half in pair]
-    return 0.5 * (pair[0] + pair[1])
+class _Samples:
+    """Which samples of each pixel are good. Few are bad: those pixels are worked out again."""
 
+    def __init__(self, good: NDArray[np.bool_]) -> None:
+        self.good = good
+        self.count = good.sum(axis=0)
+        self.some = np.maximum(self.count, 1)
+        self.none = self.count == 0
+        self.at = np.nonzero(self.count < len(good))
+        self.rest = good[:, *self.at]
 
-def _median_ratio(
-    own: NDArray[np.float64],
-    good: NDArray[np.bool_],
-    count: NDArray[np.int_],
-    variance: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the variance of the median over that of the mean."""
-    table = np.array([1.0, 1.0, 1.0, *(median_efficiency(n) for n in range(3, own.shape[0] + 1))])
-    with np.errstate(divide="ignore"):
-        inverse = np.where(good, 1.0 / np.sqrt(own), 0.0).sum(axis=0)
-    some = np.maximum(count, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (some / inverse) ** 2 / some / variance
-    # Two samples have no median of their own, and errors of zero tell nothing.
-    return table[count] * np.where((count > 2) & np.isfinite(ratio), ratio, 1.0)
+    def mean(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            total = values.sum(axis=0, dtype=np.float64)
+        total[self.at] = np.where(self.rest, values[:, *self.at], 0.0).sum(axis=0, dtype=np.float64)
+        return total / self.some
+
+    def median(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        n = len(values)
+        ordered = np.sort(values, axis=0)
+        with np.errstate(invalid="ignore"):
+            result = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2].astype(np.float64))
+        rest = np.sort(np.where(self.rest, values[:, *self.at], np.inf), axis=0)
+        count = self.count[self.at]
+        column = np.arange(count.size)
+        low = rest[np.maximum(count - 1, 0) // 2, column]
+        high = rest[np.minimum(count // 2, n - 1), column]
+        result[self.at] = np.where(count > 0, 0.5 * low + 0.5 * high, 0.0)
+        return result
+
+    def median_ratio(
+        self, own: NDArray[np.float32], variance: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the variance of the median over that of the mean."""
+        n = len(self.good)
+        table = np.array([1.0, *(median_efficiency(k) for k in range(1, n + 1))])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            harmonic = 1.0 / self.mean(1.0 / np.sqrt(own))
+            ratio = harmonic**2 / self.some / variance
+        # The median of two is their mean; errors of zero tell nothing.
+        return table[self.count] * np.where((self.count > 2) & np.isfinite(ratio), ratio, 1.0)
+
+    def flags(self, dq: NDArray[np.uint32], unusable: int) -> NDArray[np.uint32]:
+        result = np.bitwise_or.reduce(dq, axis=0)
+        rest, none = dq[:, *self.at], self.none[self.at]
+        result[self.at] = np.bitwise_or.reduce(np.where(self.rest | none, rest, 0), axis=0)
+        result[self.none] |= np.uint32(unusable)
+        return result
+
+    def out(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        result = values.astype(np.float32)
+        result[self.none] = np.nan
+        return result

@@ -7,7 +7,7 @@ from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.arrays import arrays_of
+from coronx.models.arrays import arrays_of, set_arrays
 from coronx.models.integrations import combine_tables, runs_of
 from coronx.ops.combine import coadd, consecutive
 from coronx.steps.coron._base import CoronStep, bit_mask
@@ -72,11 +72,11 @@ class CoaddFramesStep(CoronStep):
             common=arrays.get("var_flat"),
         )
         result = self.copy_of(model)
-        result.data, result.err, result.dq = done.data, done.err, done.dq
-        for name, values in zip(parts, done.independent, strict=True):
-            setattr(result, name, values)
+        made = {"data": done.data, "err": done.err, "dq": done.dq}
+        made |= dict(zip(parts, done.independent, strict=True))
         if done.common is not None:
-            result.var_flat = done.common
+            made["var_flat"] = done.common
+        set_arrays(result, made)
         combine_tables(result, blocks)
         longest = max(block.stop - block.start for block in blocks)
         if result.meta.exposure.integration_time is not None:

@@ -76,8 +76,21 @@ class RemoveFramesStep(CoronStep):
                 raise InputError(
                     f"{', '.join(names)}: no {role} integration would be left; remove fewer"
                 )
-        both = zip(models, kept, strict=True)
-        return [self._result(model, keep) for model, keep in both if keep.size]
+        return [
+            self._result(model, keep)
+            for model, keep in zip(models, kept, strict=True)
+            if self._is_left(model, keep)
+        ]
+
+    @staticmethod
+    def _is_left(model: CubeModel, keep: np.ndarray) -> bool:
+        gone = np.setdiff1d(np.arange(model.shape[0]), keep) + 1
+        if keep.size:
+            told = ", ".join(map(str, gone)) or "none"
+            log.info("%s: integrations removed: %s", name_of(model), told)
+        else:
+            log.info("%s: removed", name_of(model))
+        return bool(keep.size)
 
     def _check(self, models: list[CubeModel]) -> None:
         """Refuse to remove what is not there: a name or a number was misspelt."""
@@ -108,8 +121,6 @@ class RemoveFramesStep(CoronStep):
         return unwanted
 
     def _result(self, model: CubeModel, keep: np.ndarray) -> CubeModel:
-        gone = sorted(set(range(1, model.shape[0] + 1)) - set((keep + 1).tolist()))
-        log.info("%s: removed integrations %s", name_of(model), ", ".join(map(str, gone)) or "none")
         result = self.copy_of(model)
         select(result, keep)
         return result
