@@ -36,7 +36,7 @@ def region(model):
     return np.array(model.meta.wcsinfo.s_region.split()[2:], float)
 
 
-def test_pixels_keep_their_values_and_the_margin_says_that_it_is_empty(exposure):
+def test_the_margin_is_flagged_and_pixels_keep_their_values(exposure):
     padded = exposure.copy()
     pad_frame(padded, SIDES)
     ny, nx = exposure.shape[-2:]

@@ -137,8 +137,9 @@ def reframed(mode, sides):
     return model
 
 
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-def test_a_padded_frame_has_no_weight_in_its_margin(mode, caplog):
+@pytest.mark.parametrize("name", ["nircam-335r", "nircam-lwb", "miri-1140"])
+def test_a_padded_frame_has_no_weight_in_its_margin(name, caplog):
+    mode = MODES[name]
     ny, nx = mode.shape
     # Some files tell another corner than SIAF does: their size is what counts.
     given = mask(transmission(mode), (mode.start[0], mode.start[1] + 2))
@@ -154,8 +155,9 @@ def test_a_padded_frame_has_no_weight_in_its_margin(mode, caplog):
     assert warnings_of(caplog) == []
 
 
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-def test_a_cropped_frame_gets_its_part(mode):
+@pytest.mark.parametrize("name", ["nircam-335r", "nircam-lwb", "miri-1140"])
+def test_a_cropped_frame_gets_its_part(name):
+    mode = MODES[name]
     ny, nx = mode.shape
     fitted = fit_psfmask(mask(transmission(mode)), reframed(mode, (-12, -7, -20, -3)))
     np.testing.assert_allclose(fitted.data, transmission(mode)[20 : ny - 3, 12 : nx - 7], atol=1e-6)
