@@ -359,9 +359,11 @@ def make_miri():
     bad = bad_pixels(scene, rng=np.random.default_rng(5))
     y, x = np.indices(mode.shape)
 
-    def make(number=1, *, nints=3, is_psf=False, pixel=None, roll=0.0):
-        at = np.array(mode.center if pixel is None else pixel)
-        light = 800.0 * np.exp(-0.5 * ((x - at[0]) ** 2 + (y - at[1]) ** 2) / 4.0**2)
+    @cache
+    def made(number, nints, is_psf, roll):
+        light = 800.0 * np.exp(
+            -0.5 * ((x - mode.center[0]) ** 2 + (y - mode.center[1]) ** 2) / 4.0**2
+        )
         own = replace(scene, integrations=nints)
         readout = expose(
             np.broadcast_to(light, (nints, *mode.shape)),
@@ -370,6 +372,10 @@ def make_miri():
             rng=np.random.default_rng(number),
         )
         visit = Visit(number, 1, "A STAR", STAR, is_psf)
-        return calints_model(own, visit, point_at(mode, roll, STAR, at), readout)
+        pointing = point_at(mode, roll, STAR, np.array(mode.center))
+        return calints_model(own, visit, pointing, readout)
+
+    def make(number=1, *, nints=3, is_psf=False, roll=0.0):
+        return made(number, nints, is_psf, roll).copy()
 
     return make

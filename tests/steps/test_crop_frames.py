@@ -59,13 +59,11 @@ def test_a_window_about_a_place(make_miri, center, place):
     assert (star.x + x, star.y + y) == pytest.approx((130.2, 105.9))
 
 
-def test_both_one_after_the_other(make_miri):
-    both = CropFramesStep.call(make_miri(), npix=["40", "0", "0", "0"], size=100)
-    after = CropFramesStep.call(
-        CropFramesStep.call(make_miri(), npix=["40", "0", "0", "0"]), size=100
-    )
-    np.testing.assert_array_equal(both.data, after.data)
-    assert both.meta.subarray.instance == after.meta.subarray.instance
+def test_a_margin_comes_off_before_the_window_is_cut(make_miri):
+    model = make_miri()
+    both = CropFramesStep.call(model, npix=["40", "0", "0", "0"], size=100)
+    # 248 x 224 pixels are left, of which 74 and 62 are below the window.
+    np.testing.assert_array_equal(both.data, model.data[:, 62:162, 114:214])
 
 
 @pytest.mark.parametrize(
