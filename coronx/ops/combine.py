@@ -11,6 +11,8 @@ from coronx.ops.median_efficiency import median_efficiency
 
 __all__ = ["Coadded", "coadd", "consecutive"]
 
+_FEW = 8  # frames up to which exchanging them whole is the faster way to sort
+
 
 @dataclass(frozen=True)
 class Coadded:
@@ -188,7 +190,7 @@ class _Samples:
 
     def median(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         n = len(values)
-        ordered = np.sort(values, axis=0)
+        ordered = _sorted(values)
         with np.errstate(invalid="ignore"):
             result = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2].astype(np.float64))
         rest = np.sort(np.where(self.rest, values[:, *self.at], np.inf), axis=0)
@@ -222,3 +224,20 @@ class _Samples:
         result = values.astype(np.float32)
         result[self.none] = np.nan
         return result
+
+
+def _sorted(values: NDArray[np.floating]) -> Sequence[NDArray[np.floating]]:
+    """Return each pixel's samples in order; a NaN may spoil its pixel.
+
+    Few frames are exchanged as wholes (odd-even transposition), many are sorted by pixel.
+    """
+    n = len(values)
+    if n > _FEW:
+        return np.sort(values, axis=0)
+    frames = list(values)
+    with np.errstate(invalid="ignore"):
+        for turn in range(n):
+            for k in range(turn % 2, n - 1, 2):
+                low, high = frames[k : k + 2]
+                frames[k : k + 2] = np.minimum(low, high), np.maximum(low, high)
+    return frames

@@ -44,6 +44,19 @@ def test_a_good_stack_gives_numpys_own_figure(method):
     assert not done.dq.any()
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 8, 9, 12])
+def test_a_median_of_few_and_of_many(n):
+    data, err, dq = frames(n, sigma=np.ones(n))
+    data[n // 2, 3, 3] = np.nan
+    dq[0, 4, 4], data[0, 4, 4] = 1, 1e6
+    done = coadd(data, err, dq, blocks=consecutive(n, 0), method="median")
+    expected = np.median(data, axis=0)
+    for at in ((3, 3), (4, 4)):
+        good = np.isfinite(data[:, *at]) & (dq[:, *at] == 0)
+        expected[at] = np.median(data[good][:, *at]) if good.any() else np.nan
+    np.testing.assert_allclose(done.data[0], expected, rtol=1e-6)
+
+
 @both
 @pytest.mark.parametrize("equal", [True, False])
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
