@@ -226,14 +226,14 @@ class _Samples:
         return result
 
 
-def _sorted(values: NDArray[np.floating]) -> Sequence[NDArray[np.floating]]:
+def _sorted(values: NDArray[np.floating]) -> list[NDArray[np.floating]]:
     """Return each pixel's samples in order; a NaN may spoil its pixel.
 
     Few frames are exchanged as wholes (odd-even transposition), many are sorted by pixel.
     """
     n = len(values)
     if n > _FEW:
-        return np.sort(values, axis=0)
+        return list(np.sort(values, axis=0))
     frames = list(values)
     with np.errstate(invalid="ignore"):
         for turn in range(n):
