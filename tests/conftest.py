@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -35,7 +35,11 @@ from stdatamodels.jwst.datamodels import CubeModel  # noqa: E402
 from stdatamodels.jwst.datamodels.dqflags import pixel  # noqa: E402
 
 from coronx.refdata.modes import MODES  # noqa: E402
+from coronx.simulate.astrometry import point_at  # noqa: E402
+from coronx.simulate.calints import Visit, calints_model  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
+from coronx.simulate.detector import bad_pixels, expose  # noqa: E402
+from coronx.simulate.scene import SCENES  # noqa: E402
 
 MODE = MODES["nircam-335r"]
 STAR = (311.2897, -31.3411)  # where the star is on the sky, degrees
@@ -343,5 +347,35 @@ def hole() -> Callable[[int], np.ndarray]:
     def make(size: int = 64, radius: float = 5.0) -> np.ndarray:
         y, x = np.indices((size, size)) - size // 2
         return np.clip(np.hypot(x, y) - radius, 0.0, 1.0)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_miri():
+    """Return a function that makes exposures of MIRI's 4QPM_1140, with times and all metadata."""
+    scene = replace(SCENES["miri-4qpm"], bad_pixel_fraction=0.002)
+    mode = scene.coronagraph
+    bad = bad_pixels(scene, rng=np.random.default_rng(5))
+    y, x = np.indices(mode.shape)
+
+    @cache
+    def made(number, nints, is_psf, roll):
+        light = 800.0 * np.exp(
+            -0.5 * ((x - mode.center[0]) ** 2 + (y - mode.center[1]) ** 2) / 4.0**2
+        )
+        own = replace(scene, integrations=nints)
+        readout = expose(
+            np.broadcast_to(light, (nints, *mode.shape)),
+            own,
+            bad,
+            rng=np.random.default_rng(number),
+        )
+        visit = Visit(number, 1, "A STAR", STAR, is_psf)
+        pointing = point_at(mode, roll, STAR, np.array(mode.center))
+        return calints_model(own, visit, pointing, readout)
+
+    def make(number=1, *, nints=3, is_psf=False, roll=0.0):
+        return made(number, nints, is_psf, roll).copy()
 
     return make

@@ -1,11 +1,12 @@
 """The arrays of an exposure: those that it really has."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-__all__ = ["PLANES", "array_of", "arrays_of"]
+__all__ = ["PLANES", "array_of", "arrays_of", "set_arrays"]
 
 PLANES = ("data", "err", "dq", "var_poisson", "var_rnoise", "var_flat")
 """Arrays with a plane for each integration."""
@@ -25,3 +26,16 @@ def arrays_of(model: JwstDataModel) -> dict[str, np.ndarray]:
     """Return those arrays of `PLANES` that a model has in the shape of its data."""
     found = ((name, array_of(model, name)) for name in PLANES)
     return {name: a for name, a in found if a is not None and a.shape == model.shape}
+
+
+def set_arrays(model: JwstDataModel, arrays: Mapping[str, np.ndarray]) -> None:
+    """Give a model arrays and tables whose types are right.
+
+    The host reads its schemas again to check each one, which takes longer than making it.
+    """
+    checks, model._validate_on_assignment = model._validate_on_assignment, False
+    try:
+        for name, values in arrays.items():
+            setattr(model, name, values)
+    finally:
+        model._validate_on_assignment = checks

@@ -43,6 +43,9 @@ _SHIFTS = [*_PLANES, *_FIT]
 _LEVELS: list[tuple[str, Any]] = [
     ("integration", "int32"), ("level", "float64"), ("sigma", "float64"),
 ]  # fmt: skip
+_COADDED: list[tuple[str, Any]] = [
+    (name, "int32") for name in ("integration", "first", "last", "count")
+]
 _STAR: list[tuple[str, Any]] = [
     ("integration", "int32"),
     *((name, "float64") for name in ("x", "y", "sigma_x", "sigma_y")),
@@ -92,6 +95,7 @@ EXTENSION: dict[str, Any] = {
             _SHIFTS,
         ),
         "star_places": _table("Place of the star in each integration", "STARPOS", _STAR),
+        "coadded": _table("First, last and number of integrations coadded", "COADDED", _COADDED),
         "levels": _table("Level subtracted from each integration", "LEVELS", _LEVELS),
     },
 }

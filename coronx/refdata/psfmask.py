@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 
 from coronx.errors import InputError, name_of
+from coronx.ops.geometry import Sides, pad
 from coronx.refdata.mask_center import find_hole, recenter
-from coronx.refdata.modes import find_mode
+from coronx.refdata.modes import CoronagraphMode, find_mode
 
 __all__ = ["PsfMask", "fit_psfmask"]
 
@@ -64,29 +65,56 @@ def fit_psfmask(
     InputError
         If the mask's shape differs from the exposure's and their subarrays do not explain
         it, or the mask blocks everything.
+
+    Notes
+    -----
+    The hole is looked for in the mode's subarray; a frame that was cropped gets its part of
+    the mask, one that was padded no weight in the margins.
     """
     data = np.nan_to_num(np.asarray(mask.data, dtype=np.float64)).clip(0.0, 1.0)
     if inverted:
         data = 1.0 - data
-    data = _cut(data, mask, exposure)
-    if not data.any():
+    mode = find_mode(exposure.meta.instrument.coronagraph, exposure.meta.subarray.name)
+    corner = None if mode is None else _corner(exposure, mode)
+    whole = None
+    if mode is not None and corner is not None:
+        whole = _cut_to(data, mask, mode.shape, _less(exposure, corner))
+    if whole is None:
+        # Not drawn for the subarray: then for this frame.
+        whole, corner = _cut(data, mask, exposure), (0, 0)
+    fitted, hole, moved = _hole(whole, mask, mode, move)
+    fitted = _placed(fitted, corner, exposure)
+    if not fitted.any():
         raise InputError(
             f"{name_of(mask)}: the mask blocks every pixel; give mask_convention the other value "
             "if it is inverted"
         )
-    meta = exposure.meta
-    mode = find_mode(meta.instrument.coronagraph, meta.subarray.name)
-    if mode is None or mode.shape != data.shape:
-        return PsfMask(data, None, False)
-    hole = find_hole(data, mode)
-    if hole is None:
-        return PsfMask(data, None, False)
+    if hole is not None:
+        hole = (hole[0] - corner[0], hole[1] - corner[1])
+    return PsfMask(fitted, hole, moved)
+
+
+def _less(exposure: JwstDataModel, corner: tuple[int, int]) -> tuple[int | None, int | None]:
+    """Return where the subarray begins on the detector, by the exposure's own account."""
+    area = exposure.meta.subarray
+    if area.xstart is None or area.ystart is None:
+        return None, None
+    return int(area.xstart) - corner[0], int(area.ystart) - corner[1]
+
+
+def _hole(
+    data: NDArray[np.float64], mask: ImageModel, mode: CoronagraphMode | None, move: bool
+) -> tuple[NDArray[np.float64], tuple[float, float] | None, bool]:
+    """Return a mask with its hole where it should be, the hole, and whether it was moved."""
+    hole = None if mode is None or mode.shape != data.shape else find_hole(data, mode)
+    if mode is None or hole is None:
+        return data, None, False
     away = float(np.hypot(hole[0] - mode.center[0], hole[1] - mode.center[1]))
     if away <= _TOLERANCE:
-        return PsfMask(data, hole, False)
+        return data, hole, False
     if move:
         log.info("%s: hole moved by %.1f pixels, to the mask's centre", name_of(mask), away)
-        return PsfMask(recenter(data, hole, mode.center, mode=mode), mode.center, True)
+        return recenter(data, hole, mode.center, mode=mode), mode.center, True
     log.warning(
         "%s: its hole is at (%.1f, %.1f), %.1f pixels from the centre of %s in flight, "
         "(%.1f, %.1f) (1-indexed): it weights the wrong pixels. Set recenter_mask to move it, or "
@@ -94,23 +122,71 @@ def fit_psfmask(
         name_of(mask), hole[0] + 1, hole[1] + 1, away, mode.coronmsk,
         mode.center[0] + 1, mode.center[1] + 1,
     )  # fmt: skip
-    return PsfMask(data, hole, False)
+    return data, hole, False
+
+
+def _corner(exposure: JwstDataModel, mode: CoronagraphMode) -> tuple[int, int] | None:
+    """Return where an exposure's first pixel is in the mode's subarray, 0-based (x, y).
+
+    (0, 0) for one of the subarray's size, unless a step of ours has cut it; None where its
+    keywords do not tell, or tell of a frame of another size.
+    """
+    area, record = exposure.meta.subarray, getattr(exposure.meta, "coronx", None)
+    ny, nx = (int(n) for n in exposure.shape[-2:])
+    steps = ("pad_frames", "crop_frames")
+    ours = any(getattr(record, step, None) == "COMPLETE" for step in steps)
+    if (ny, nx) == mode.shape and not ours:
+        return 0, 0
+    if None in (area.xstart, area.ystart) or (area.ysize, area.xsize) != (ny, nx):
+        return None
+    return int(area.xstart) - mode.start[0], int(area.ystart) - mode.start[1]
+
+
+def _placed(
+    data: NDArray[np.float64], corner: tuple[int, int], exposure: JwstDataModel
+) -> NDArray[np.float64]:
+    """Return the part of the subarray's mask that a frame shows; no weight in its margins."""
+    (x, y), (ny, nx) = corner, (int(n) for n in exposure.shape[-2:])
+    over = Sides(
+        max(0, -x),
+        max(0, x + nx - data.shape[1]),
+        max(0, -y),
+        max(0, y + ny - data.shape[0]),
+    )
+    wide = pad(data, over, value=0.0)
+    x, y = x + over.left, y + over.bottom
+    return wide[y : y + ny, x : x + nx]
 
 
 def _cut(
     data: NDArray[np.float64], mask: JwstDataModel, exposure: JwstDataModel
 ) -> NDArray[np.float64]:
-    """Cut a mask of a larger array to the exposure's subarray."""
-    shape = tuple(int(n) for n in exposure.shape[-2:])
+    """Cut a mask of a larger array to the exposure's frame."""
+    ny, nx = (int(n) for n in exposure.shape[-2:])
+    area = exposure.meta.subarray
+    found = _cut_to(data, mask, (ny, nx), (area.xstart, area.ystart))
+    if found is None:
+        raise InputError(
+            f"{name_of(mask)}: the mask's shape {data.shape} does not fit the frame {(ny, nx)} of "
+            f"{name_of(exposure)}, and their SUBSTRT keywords do not explain it; give a mask of "
+            "that frame with override_psfmask"
+        )
+    return found
+
+
+def _cut_to(
+    data: NDArray[np.float64],
+    mask: JwstDataModel,
+    shape: tuple[int, int],
+    start: tuple[int | None, int | None],
+) -> NDArray[np.float64] | None:
+    """Return the part of a mask that covers a part of the detector, or None if it does not."""
     if data.shape == shape:
         return data
-    starts = [(m.meta.subarray.ystart, m.meta.subarray.xstart) for m in (exposure, mask)]
-    if None not in starts[0] + starts[1]:
-        y, x = (int(e) - int(m) for e, m in zip(*starts, strict=True))
-        if y >= 0 and x >= 0 and y + shape[0] <= data.shape[0] and x + shape[1] <= data.shape[1]:
-            return data[y : y + shape[0], x : x + shape[1]]
-    raise InputError(
-        f"{name_of(mask)}: the mask's shape {data.shape} does not fit the frame {shape} of "
-        f"{name_of(exposure)}, and their SUBSTRT keywords do not explain it; give a mask of "
-        "that frame with override_psfmask"
-    )
+    begin = (mask.meta.subarray.xstart, mask.meta.subarray.ystart)
+    if None in begin or None in start:
+        return None
+    x, y = (int(s) - int(b) for s, b in zip(start, begin, strict=True))
+    if x < 0 or y < 0 or x + shape[1] > data.shape[1] or y + shape[0] > data.shape[0]:
+        return None
+    return data[y : y + shape[0], x : x + shape[1]]

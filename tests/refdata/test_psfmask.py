@@ -5,6 +5,7 @@ import pytest
 from stdatamodels.jwst.datamodels import CubeModel, PsfMaskModel
 
 from coronx.errors import InputError
+from coronx.models.schema import extend
 from coronx.refdata.modes import MODES
 from coronx.refdata.psfmask import fit_psfmask
 from coronx.refdata.transmission import is_bar, transmission
@@ -121,6 +122,102 @@ def test_no_hole_or_no_known_mode_is_no_warning(caplog):
     other.meta.subarray.name = "FULL"
     assert fit_psfmask(mask(transmission(mode, center=(160, 160))), other).hole is None
     assert warnings_of(caplog) == []
+
+
+SIDES = (12, 7, 20, 3)  # left, right, bottom, top
+
+
+def reframed(mode, sides):
+    """Return an exposure of another frame: sides are pixels more, negative ones fewer."""
+    left, right, bottom, top = sides
+    (ny, nx), (x, y) = mode.shape, mode.start
+    shape = (ny + bottom + top, nx + left + right)
+    model = exposure(mode, shape, (x - left, y - bottom))
+    model.meta.subarray.ysize, model.meta.subarray.xsize = shape
+    return model
+
+
+@pytest.mark.parametrize("name", ["nircam-335r", "nircam-lwb", "miri-1140"])
+def test_a_padded_frame_has_no_weight_in_its_margin(name, caplog):
+    mode = MODES[name]
+    ny, nx = mode.shape
+    # Some files tell another corner than SIAF does: their size is what counts.
+    given = mask(transmission(mode), (mode.start[0], mode.start[1] + 2))
+    fitted = fit_psfmask(given, reframed(mode, SIDES))
+    assert fitted.data.shape == (ny + 23, nx + 19)
+    np.testing.assert_allclose(
+        fitted.data[20 : 20 + ny, 12 : 12 + nx], transmission(mode), atol=1e-6
+    )
+    margin = fitted.data.copy()
+    margin[20 : 20 + ny, 12 : 12 + nx] = 0.0
+    assert not margin.any()
+    np.testing.assert_allclose(fitted.hole, np.add(mode.center, (12, 20)), atol=0.02)
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize("name", ["nircam-335r", "nircam-lwb", "miri-1140"])
+def test_a_cropped_frame_gets_its_part(name):
+    mode = MODES[name]
+    ny, nx = mode.shape
+    fitted = fit_psfmask(mask(transmission(mode)), reframed(mode, (-12, -7, -20, -3)))
+    np.testing.assert_allclose(fitted.data, transmission(mode)[20 : ny - 3, 12 : nx - 7], atol=1e-6)
+    np.testing.assert_allclose(fitted.hole, np.subtract(mode.center, (12, 20)), atol=0.02)
+
+
+def test_a_frame_cut_at_one_side_and_padded_at_the_other():
+    mode = MODES["nircam-335r"]
+    sides = (12, -12, -5, 5)
+    told = reframed(mode, sides)
+    plain = transmission(mode)
+    # Of the subarray's size, and not told to be another: its header may be of an older SIAF.
+    np.testing.assert_allclose(fit_psfmask(mask(plain), told).data, plain, atol=1e-6)
+    extend(told).meta.coronx.pad_frames = "COMPLETE"
+    fitted = fit_psfmask(mask(plain), told)
+    np.testing.assert_allclose(fitted.data[:-5, 12:], plain[5:, :-12], atol=1e-6)
+    assert not fitted.data[-5:].any()
+    assert not fitted.data[:, :12].any()
+
+
+def test_a_hole_is_moved_before_the_frame_is_cut(caplog):
+    mode = MODES["nircam-335r"]
+    away = mask(transmission(mode, center=(mode.center[0] + 8, mode.center[1] - 9)))
+    frame = reframed(mode, (-40, -40, -40, -40))
+    kept = fit_psfmask(away, frame)
+    (told,) = warnings_of(caplog)
+    assert "recenter_mask" in told
+    np.testing.assert_allclose(kept.hole, np.subtract(mode.center, (32, 49)), atol=0.05)
+    moved = fit_psfmask(away, frame, move=True)
+    assert moved.recentered
+    np.testing.assert_allclose(moved.hole, np.subtract(mode.center, 40), atol=0.02)
+    expected = fit_psfmask(away, exposure(mode), move=True).data[40:-40, 40:-40]
+    np.testing.assert_allclose(moved.data, expected, atol=1e-6)
+
+
+def test_a_mask_drawn_for_the_frame_itself():
+    mode = MODES["nircam-335r"]
+    padded = np.pad(transmission(mode), ((20, 3), (12, 7)), constant_values=0.5)
+    np.testing.assert_allclose(fit_psfmask(mask(padded), reframed(mode, SIDES)).data, padded)
+    cut = transmission(mode)[20:-3, 12:-7]
+    fitted = fit_psfmask(mask(cut), reframed(mode, (-12, -7, -20, -3)))
+    np.testing.assert_allclose(fitted.data, cut, atol=1e-6)
+
+
+def test_a_frame_padded_without_telling_is_refused():
+    mode = MODES["nircam-335r"]
+    silent = reframed(mode, SIDES)
+    silent.meta.subarray.ysize, silent.meta.subarray.xsize = mode.shape
+    with pytest.raises(InputError, match="SUBSTRT keywords do not explain it"):
+        fit_psfmask(mask(transmission(mode)), silent)
+
+
+def test_a_frame_that_the_mask_blocks_is_refused():
+    mode = MODES["nircam-335r"]
+    (ny, nx), (x, y) = mode.shape, mode.center
+    hole = reframed(mode, (-int(x), int(x) - nx + 2, -int(y), int(y) - ny + 2))
+    data = transmission(mode)
+    data[int(y) - 3 : int(y) + 5, int(x) - 3 : int(x) + 5] = 0.0
+    with pytest.raises(InputError, match="the mask blocks every pixel"):
+        fit_psfmask(mask(data), hole)
 
 
 @pytest.mark.realdata

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 DITHERS = ((0.6, -0.4), (-0.3, 0.8), (1.1, 0.2), (-0.9, -0.7))
@@ -38,3 +40,37 @@ def aligned(target, stack):
     from coronx import AlignRefsStep
 
     return AlignRefsStep.call(target, stack)
+
+
+@pytest.fixture(scope="session")
+def miri_association(make_miri, tmp_path_factory):
+    """Two exposures of MIRI in a folder, one of them of a reference star, and their ASN."""
+    folder = tmp_path_factory.mktemp("miri")
+    models = [make_miri(1), make_miri(2, is_psf=True, nints=2)]
+    for model in models:
+        model.save(str(folder / model.meta.filename))
+    members = [
+        {"expname": model.meta.filename, "exptype": exptype}
+        for model, exptype in zip(models, ("science", "psf"), strict=True)
+    ]
+    table = {
+        "asn_type": "coron3",
+        "asn_rule": "Asn_Lv3Coron",
+        "asn_id": "a3001",
+        "asn_pool": "none",
+        "products": [{"name": "star_f1140c", "members": members}],
+    }
+    path = folder / "star_asn.json"
+    path.write_text(json.dumps(table))
+    return path
+
+
+@pytest.fixture(scope="session")
+def members_of():
+    """Return a function that gives the (name, type) of an association's members."""
+
+    def members(path):
+        (product,) = json.loads(path.read_text())["products"]
+        return [(member["expname"], member["exptype"]) for member in product["members"]]
+
+    return members

@@ -16,7 +16,7 @@ from coronx.models.members import open_all, open_cube, role_of
 from coronx.models.schema import extend
 from coronx.steps._guest import Guest
 
-__all__ = ["CoronStep", "bit_mask"]
+__all__ = ["CoronStep", "bit_mask", "whole_numbers"]
 
 log = logging.getLogger(__name__)
 
@@ -164,3 +164,19 @@ def bit_mask(bits: str | int | list[str] | None) -> int:
         raise InputError(
             f"bad_bits {text!r}: not DQ flags; give integers or names of {known}"
         ) from err
+
+
+def whole_numbers(name: str, values: list[Any], make: Callable[[list[int]], Any] = list) -> Any:
+    """Return an option's whole numbers, made into what is wanted of them.
+
+    Raises
+    ------
+    InputError
+        If one is not a whole number, or `make` raises a ValueError.
+    """
+    given = ", ".join(map(str, values)) or "nothing"
+    try:
+        return make([int(value) for value in values])
+    except ValueError as err:
+        reason = "not whole numbers" if "invalid literal" in str(err) else err
+        raise InputError(f"{name} = {given}: {reason}; give others") from err
