@@ -206,7 +206,7 @@ def move_wcs(model: JwstDataModel, star: StarPlace, sky: SkyCoord) -> float:
     return float(np.hypot(dx, dy))
 
 
-def displace(model: JwstDataModel, dx: float, dy: float) -> None:
+def displace(model: JwstDataModel, dx: float, dy: float, *, corner: bool = False) -> None:
     """Let the WCS and the places of star and mask follow pixels that were moved.
 
     Call it when the arrays are new: the frame may have another size.
@@ -218,8 +218,14 @@ def displace(model: JwstDataModel, dx: float, dy: float) -> None:
         the table of the star's places.
     dx, dy : float
         What was at (x, y) is now at (x + dx, y + dy).
+    corner : bool
+        It is the frame's corner that moved, which SUBSTRT tells. Otherwise the shift is added
+        to FRAMEDX, FRAMEDY, without which no one could tell where on the detector a pixel is from.
     """
     record = extend(model).meta.coronx
+    if not corner:
+        record.frame_dx = (record.frame_dx or 0.0) + dx
+        record.frame_dy = (record.frame_dy or 0.0) + dy
     mask = mask_place(model)
     if mask is not None:
         record_mask(model, mask[0] + dx, mask[1] + dy)

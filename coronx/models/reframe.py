@@ -65,7 +65,7 @@ def _set(model: CubeModel, arrays: dict[str, np.ndarray], sides: Sides, sign: in
     set_arrays(model, arrays)
     dx, dy = sign * sides.left, sign * sides.bottom
     # The mask's place is read from the corner, which moves after it.
-    displace(model, dx, dy)
+    displace(model, dx, dy, corner=True)
     corner = model.meta.subarray
     if corner.xstart is not None and corner.ystart is not None:
         corner.xstart, corner.ystart = corner.xstart - dx, corner.ystart - dy

@@ -66,6 +66,8 @@ _META: dict[str, Any] = {
     "center_dx": _keyword("[pixel] added to CRPIX1 for the mask's centre", "number", "CENDX"),
     "center_dy": _keyword("[pixel] added to CRPIX2 for the mask's centre", "number", "CENDY"),
     "center_source": _keyword("where the mask's centre is from", "string", "CENSRC"),
+    "frame_dx": _keyword("[pixel] how far x of the pixels was moved", "number", "FRAMEDX"),
+    "frame_dy": _keyword("[pixel] how far y of the pixels was moved", "number", "FRAMEDY"),
     "mask_recentered": _keyword("PSFMASK hole moved to the mask", "boolean", "MASKMOVD"),
     "wcs_offset": _keyword("[arcsec] FITS WCS minus gwcs at CRPIX", "number", "WCSDIFF"),
     "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 
 from coronx.errors import InputError, name_of
@@ -82,16 +83,38 @@ def fit_psfmask(
     if whole is None:
         # Not drawn for the subarray: then for this frame.
         whole, corner = _cut(data, mask, exposure), (0, 0)
-    fitted, hole, moved = _hole(whole, mask, mode, move)
-    fitted = _placed(fitted, corner, exposure)
+    shift = _moved(exposure)
+    fitted, hole, moved = _hole(whole, mask, mode, _center(exposure, mode, corner, shift), move)
+    fitted = _placed(fitted, corner, shift, exposure)
     if not fitted.any():
         raise InputError(
             f"{name_of(mask)}: the mask blocks every pixel; give mask_convention the other value "
             "if it is inverted"
         )
     if hole is not None:
-        hole = (hole[0] - corner[0], hole[1] - corner[1])
+        hole = (hole[0] - corner[0] + shift[0], hole[1] - corner[1] + shift[1])
     return PsfMask(fitted, hole, moved)
+
+
+def _moved(exposure: JwstDataModel) -> tuple[float, float]:
+    """Return how far an earlier step moved the pixels, beyond what the frame's corner tells."""
+    record = getattr(exposure.meta, "coronx", None)
+    dx, dy = (getattr(record, name, None) for name in ("frame_dx", "frame_dy"))
+    return float(dx or 0.0), float(dy or 0.0)
+
+
+def _center(
+    exposure: JwstDataModel,
+    mode: CoronagraphMode | None,
+    corner: tuple[int, int],
+    shift: tuple[float, float],
+) -> tuple[float, float] | None:
+    """Return the mask's centre in the mode's subarray: as recorded, else as SIAF has it."""
+    record = getattr(exposure.meta, "coronx", None)
+    x, y = (getattr(record, name, None) for name in ("mask_x", "mask_y"))
+    if x is None or y is None:
+        return None if mode is None else mode.center
+    return x - 1.0 + corner[0] - shift[0], y - 1.0 + corner[1] - shift[1]
 
 
 def _less(exposure: JwstDataModel, corner: tuple[int, int]) -> tuple[int | None, int | None]:
@@ -103,24 +126,28 @@ def _less(exposure: JwstDataModel, corner: tuple[int, int]) -> tuple[int | None,
 
 
 def _hole(
-    data: NDArray[np.float64], mask: ImageModel, mode: CoronagraphMode | None, move: bool
+    data: NDArray[np.float64],
+    mask: ImageModel,
+    mode: CoronagraphMode | None,
+    center: tuple[float, float] | None,
+    move: bool,
 ) -> tuple[NDArray[np.float64], tuple[float, float] | None, bool]:
     """Return a mask with its hole where it should be, the hole, and whether it was moved."""
     hole = None if mode is None or mode.shape != data.shape else find_hole(data, mode)
-    if mode is None or hole is None:
+    if mode is None or hole is None or center is None:
         return data, None, False
-    away = float(np.hypot(hole[0] - mode.center[0], hole[1] - mode.center[1]))
+    away = float(np.hypot(hole[0] - center[0], hole[1] - center[1]))
     if away <= _TOLERANCE:
         return data, hole, False
     if move:
         log.info("%s: hole moved by %.1f pixels, to the mask's centre", name_of(mask), away)
-        return recenter(data, hole, mode.center, mode=mode), mode.center, True
+        return recenter(data, hole, center, mode=mode), center, True
     log.warning(
         "%s: its hole is at (%.1f, %.1f), %.1f pixels from the centre of %s in flight, "
         "(%.1f, %.1f) (1-indexed): it weights the wrong pixels. Set recenter_mask to move it, or "
         "give a corrected file with override_psfmask.",
         name_of(mask), hole[0] + 1, hole[1] + 1, away, mode.coronmsk,
-        mode.center[0] + 1, mode.center[1] + 1,
+        center[0] + 1, center[1] + 1,
     )  # fmt: skip
     return data, hole, False
 
@@ -143,7 +170,10 @@ def _corner(exposure: JwstDataModel, mode: CoronagraphMode) -> tuple[int, int] |
 
 
 def _placed(
-    data: NDArray[np.float64], corner: tuple[int, int], exposure: JwstDataModel
+    data: NDArray[np.float64],
+    corner: tuple[int, int],
+    shift: tuple[float, float],
+    exposure: JwstDataModel,
 ) -> NDArray[np.float64]:
     """Return the part of the subarray's mask that a frame shows; no weight in its margins."""
     (x, y), (ny, nx) = corner, (int(n) for n in exposure.shape[-2:])
@@ -155,7 +185,9 @@ def _placed(
     )
     wide = pad(data, over, value=0.0)
     x, y = x + over.left, y + over.bottom
-    return wide[y : y + ny, x : x + nx]
+    part = wide[y : y + ny, x : x + nx]
+    # Between two values lies no third: linear interpolation keeps weights within 0 and 1.
+    return ndimage.shift(part, shift[::-1], order=1) if any(shift) else part
 
 
 def _cut(

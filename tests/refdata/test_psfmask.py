@@ -5,10 +5,13 @@ import pytest
 from stdatamodels.jwst.datamodels import CubeModel, PsfMaskModel
 
 from coronx.errors import InputError
+from coronx.models.pointing import displace, record_mask
 from coronx.models.schema import extend
 from coronx.refdata.modes import MODES
 from coronx.refdata.psfmask import fit_psfmask
 from coronx.refdata.transmission import is_bar, transmission
+
+ROUND = MODES["nircam-335r"]
 
 
 def exposure(mode, shape=None, start=None):
@@ -237,3 +240,24 @@ def test_real_files(realdata, caplog):
     np.testing.assert_allclose(moved.hole, mode.center, atol=0.02)
     assert np.hypot(*np.subtract(by_hand.hole, mode.center)) < 0.5
     assert np.sqrt(np.mean((moved.data - by_hand.data) ** 2)) < 0.01
+
+
+def test_the_mask_follows_pixels_that_were_moved():
+    frames = extend(exposure(ROUND))
+    file = mask(transmission(ROUND))
+    still = fit_psfmask(file, frames)
+    displace(frames, 9.3, -15.6)
+    moved = fit_psfmask(file, frames)
+    np.testing.assert_allclose(moved.hole, np.add(still.hole, (9.3, -15.6)), atol=1e-9)
+    expected = transmission(ROUND, center=tuple(np.add(ROUND.center, (9.3, -15.6))))
+    inner = np.s_[118:198, 118:198]  # the field's edges are steps
+    np.testing.assert_allclose(moved.data[inner], expected[inner], atol=0.02)
+
+
+def test_the_hole_is_moved_to_where_the_mask_is_recorded():
+    frames = extend(exposure(ROUND))
+    record_mask(frames, ROUND.center[0] + 2.5, ROUND.center[1] + 4.1)
+    file = mask(transmission(ROUND))
+    found = fit_psfmask(file, frames, move=True)
+    assert found.recentered
+    np.testing.assert_allclose(found.hole, np.add(ROUND.center, (2.5, 4.1)))

@@ -31,7 +31,6 @@ class CoaddFramesStep(CoronStep):
         ncoadd = integer(default=0,min=0)  # Number of consecutive integrations to combine; 0: all of an exposure
         method = option("mean", "median", default="mean")  # How they are combined
         bad_bits = force_list(default=list("DO_NOT_USE"))  # DQ flags of samples to leave out, names or integers; none: ""
-        skip = boolean(default=True)  # Not done in coronx_coron3 unless this is False
         suffix = string(default='coadded')  # Suffix of the product
     """  # noqa: E501
 

@@ -27,7 +27,6 @@ class CropFramesStep(CoronStep):
         npix = force_list(default=list())  # Pixels to take off: one number, or four: left, right, bottom, top
         size = force_list(default=list())  # Size of the window to leave: one number, or two: x, y; after npix
         center = option("frame", "star", "mask", default="frame")  # Middle of the window
-        skip = boolean(default=True)  # Not done in coronx_coron3 unless this is False
         suffix = string(default='cropped')  # Suffix of the product
     """  # noqa: E501
 

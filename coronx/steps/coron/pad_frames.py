@@ -24,7 +24,6 @@ class PadFramesStep(CoronStep):
     spec = """
         npix = force_list(default=list())  # Pixels to add: one number, or four: left, right, bottom, top
         cval = float(default=nan)  # What SCI holds in the margin; if it is not NaN, ERR and VAR_* are 0 there
-        skip = boolean(default=True)  # Not done in coronx_coron3 unless this is False
         suffix = string(default='padded')  # Suffix of the product
     """  # noqa: E501
 

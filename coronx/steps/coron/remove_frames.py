@@ -34,7 +34,6 @@ class RemoveFramesStep(CoronStep):
         max_bad_fraction = float(default=1.0,min=0.0,max=1.0)  # Remove integrations with a larger share of bad pixels
         max_star_offset = float(default=None,min=0.0)  # Remove integrations whose star is further, in pixels, from its median place in the exposure
         bad_bits = force_list(default=list("DO_NOT_USE"))  # DQ flags of bad pixels, names or integers; none: ""
-        skip = boolean(default=True)  # Not done in coronx_coron3 unless this is False
         suffix = string(default='kept')  # Suffix of the product
     """  # noqa: E501
 

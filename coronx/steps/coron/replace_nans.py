@@ -30,7 +30,6 @@ class ReplaceNansStep(CoronStep):
 
     spec = """
         cval = float(default=0.0)  # Value of pixels that are not finite
-        skip = boolean(default=True)  # Off in pipelines unless asked for
         suffix = string(default='nonan')  # Suffix of the product
     """
 

@@ -31,7 +31,6 @@ class UpdateNircamCentersStep(CoronStep):
     spec = """
         source = option("measured", "table", "siaf", default="measured")  # Whose mask centre
         any_crpix = boolean(default=False)  # Correct a CRPIX that is not SIAF's, too
-        skip = boolean(default=True)  # Off in pipelines unless asked for
         suffix = string(default='centers')  # Suffix of the product
     """
 
