@@ -3,7 +3,7 @@ import json
 import pytest
 
 from coronx.errors import InputError
-from coronx.models.association import read_association
+from coronx.models.association import read_association, write_association
 
 
 @pytest.fixture
@@ -125,3 +125,17 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not JSON"):
         read_association(tmp_path / "binary.json")
+
+
+def test_a_new_association_names_the_new_files(table, write, tmp_path):
+    association = read_association(write(table))
+    names = [path.name for path, _ in association.members]
+    renamed = {name: name.replace("calints", "bpfix") for name in names[:-1]}
+    write_association(tmp_path / "new_asn.json", table, renamed)
+    made = json.loads((tmp_path / "new_asn.json").read_text())
+    assert made["asn_id"] == table["asn_id"]
+    assert made["products"][0]["name"] == table["products"][0]["name"]
+    told = [member["expname"] for member in made["products"][0]["members"]]
+    # What nothing was made of is left out, what is of another kind stays.
+    assert told == [*renamed.values(), "ta_cal.fits"]
+    assert [path.name for path in tmp_path.glob("*.part")] == []
