@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SkyLevel", "border_of", "sky_level"]
+__all__ = ["SkyLevel", "border_of", "sky_level", "sky_levels"]
 
 _TO_SIGMA = 1.0 / 0.6744897501960817  # of a median absolute deviation, for a normal distribution
-_ROBUST = 5.0
 _ROUNDS = 10
 
 
@@ -71,6 +70,39 @@ def sky_level(
         kept = kept[inside]
         level, spread = _middle(kept)
     return SkyLevel(level, math.sqrt(math.pi / 2.0 / kept.size) * spread, int(kept.size))
+
+
+def sky_levels(
+    cube: NDArray[np.floating],
+    good: NDArray[np.bool_],
+    sky: NDArray[np.bool_],
+    *,
+    extra: NDArray[np.floating] | None = None,
+    clip: str = "bright",
+    sigma: float = 5.0,
+) -> list[SkyLevel]:
+    """Return the level of each image of a cube, see `sky_level`.
+
+    Parameters
+    ----------
+    cube : ndarray (n, ny, nx)
+        Images.
+    good : ndarray of bool (n, ny, nx)
+        Pixels that hold a value.
+    sky : ndarray of bool (ny, nx)
+        Pixels that see the sky.
+    extra : ndarray (ny, nx), optional
+        What there is beside the sky, such as a star's halo: taken off before.
+    clip, sigma
+        As for `sky_level`.
+    """
+    at = np.flatnonzero(sky)
+    more = 0.0 if extra is None else extra.reshape(-1)[at].astype(np.float32)
+    levels: list[SkyLevel] = []
+    for image, usable in zip(cube, good, strict=True):
+        values = np.asarray(image, np.float32).reshape(-1)[at] - more
+        levels.append(sky_level(values[usable.reshape(-1)[at]], clip=clip, sigma=sigma))
+    return levels
 
 
 def border_of(use: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
