@@ -1,7 +1,7 @@
 """Background exposures combined, and scaled to a target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from coronx.ops.halo import Halo
 from coronx.refdata.glow_stick import near_glow_sticks, near_star
 
 __all__ = ["Block", "Scaling", "combine_exposures", "fit_scale"]
+
+_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -132,38 +134,66 @@ def fit_scale(
     good = good_samples(target)
     means = np.stack([mean_of(target.data[cut], good[cut]) for cut in cuts])
     frames = np.stack([block.frame.data for block in blocks])
+    errors = np.stack([_error_of_mean(target.err[cut], good[cut]) for cut in cuts])
+    frame_errors = np.stack([block.frame.err for block in blocks])
     field = open_field(target) & np.isfinite(means - frames).all(axis=0)
-    halo = halo_of(target, (means - frames).mean(axis=0), field)
-    sky, known = halo.outside.copy(), mask_of(target)
-    if structure and known is not None:
-        mode, center = known
-        sky &= ~near_star(mode, shape=sky.shape, center=center)
-        if not use_glow_sticks:
-            sky &= ~near_glow_sticks(mode, shape=sky.shape, center=center)
-    if np.count_nonzero(sky) < 3:
+    clear = _clear(target, field, use_glow_sticks) if structure else field
+    scale, result = 1.0, None
+    for _ in range(_ROUNDS):
+        # The halo is what is left when the background is gone.
+        halo = halo_of(target, (means - scale * frames).mean(axis=0), field)
+        sky = halo.outside & clear
+        if np.count_nonzero(sky) < 3:
+            break
+        factor = fit_background_scale(
+            (means - halo.model)[:, sky].ravel(),
+            frames[:, sky].ravel(),
+            errors[:, sky].ravel(),
+            frame_errors[:, sky].ravel(),
+            offset=structure,
+        )
+        if factor.determined:
+            error = _error_of_halo(halo, frames[:, sky], frame_errors[:, sky], sky, structure)
+            factor = replace(factor, sigma=float(np.hypot(factor.sigma, error)))
+        scale, result = factor.scale, Scaling(factor, halo, sky)
+    if result is None:
         raise InputError(
             f"{name_of(target)}: no pixel beyond the star to fit the background's scale on; "
             "set scale to none"
         )
-    errors = np.stack([_error_of_mean(target.err[cut], good[cut], sky) for cut in cuts])
-    factor = fit_background_scale(
-        (means - halo.model)[:, sky].ravel(),
-        frames[:, sky].ravel(),
-        errors.ravel(),
-        np.stack([block.frame.err for block in blocks])[:, sky].ravel(),
-        offset=structure,
-    )
-    if factor.determined and not structure:
-        # The part of the halo that the fit took for background.
-        level = float(np.median(frames[:, sky]))
-        sigma = float(np.hypot(factor.sigma, halo.sigma / level))
-        factor = BackgroundScale(factor.scale, sigma, True, factor.count)
-    return Scaling(factor, halo, sky)
+    return result
 
 
-def _error_of_mean(
-    err: NDArray[np.floating], good: NDArray[np.bool_], sky: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    use = good[:, sky]
-    square = np.where(use, np.square(err[:, sky], dtype=np.float64), 0.0).sum(axis=0)
-    return np.sqrt(square) / np.maximum(use.sum(axis=0), 1)
+def _clear(target: CubeModel, field: NDArray[np.bool_], use_glow_sticks: bool) -> NDArray[np.bool_]:
+    known = mask_of(target)
+    if known is None:
+        return field
+    mode, center = known
+    clear = field & ~near_star(mode, shape=field.shape, center=center)
+    if not use_glow_sticks:
+        clear &= ~near_glow_sticks(mode, shape=field.shape, center=center)
+    return clear
+
+
+def _error_of_halo(
+    halo: Halo,
+    frames: NDArray[np.floating],
+    errors: NDArray[np.floating],
+    sky: NDArray[np.bool_],
+    structure: bool,
+) -> float:
+    """Return what of the factor's error comes from the halo that was taken off."""
+    mean = float(halo.model[sky].mean())
+    if not mean > 0.0:
+        return 0.0
+    base = frames.mean(axis=1, dtype=np.float64, keepdims=True) if structure else 0.0
+    away = frames - base
+    square = float(np.sum(away**2 - np.square(errors, dtype=np.float64)))
+    taken = abs(float(np.sum(away * halo.model[sky]))) / max(square, 1e-30)
+    # About its mean a halo is as uneven as it is bright, and structure is where it is.
+    return taken * (max(1.0, halo.sigma / mean) if structure else halo.sigma / mean)
+
+
+def _error_of_mean(err: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    square = np.where(good, np.square(err), 0.0).sum(axis=0, dtype=np.float64)
+    return np.sqrt(square) / np.maximum(good.sum(axis=0), 1)
