@@ -47,7 +47,8 @@ def sky_level(
     Returns
     -------
     SkyLevel
-        The uncertainty is that of a median of normal values, sqrt(pi / 2) times that of a mean.
+        The uncertainty is that of a median of normal values, sqrt(pi / 2) times that of a mean;
+        clipping on both sides raises it.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def sky_level(
     kept = values[np.isfinite(values)]
     if not kept.size:
         return SkyLevel(float("nan"), float("nan"), 0)
-    level, spread = _middle(kept)
+    level, spread = first = _middle(kept)
     for _ in range(1 if clip == "bright" else _ROUNDS):
         away = kept - level
         if clip == "both":
@@ -69,7 +70,20 @@ def sky_level(
             break
         kept = kept[inside]
         level, spread = _middle(kept)
-    return SkyLevel(level, math.sqrt(math.pi / 2.0 / kept.size) * spread, int(kept.size))
+    noise, factor = first[1], math.sqrt(math.pi / 2.0)
+    if clip == "both" and noise > 0.0:
+        factor = _clipped_error(sigma * spread / noise)
+    return SkyLevel(level, factor * noise / math.sqrt(kept.size), int(kept.size))
+
+
+def _clipped_error(limit: float) -> float:
+    """Return the error of a median of normal values within a limit, over that of their mean.
+
+    The limit, in standard deviations, moves with the median: an M-estimate whose influence is the
+    sign of a value within the limit and 0 beyond (Huber & Ronchetti 2009, section 3.2).
+    """
+    inside = math.erf(limit / math.sqrt(2.0))
+    return inside / ((1.0 - math.exp(-0.5 * limit**2)) * math.sqrt(2.0 / math.pi))
 
 
 def sky_levels(
