@@ -72,7 +72,9 @@ def test_else_the_time_with_a_warning(caplog):
 
 def test_without_any_the_target_is_named():
     """The peer raises nothing."""
-    with pytest.raises(InputError, match=r"^p1: no background exposure of HD 1; add one .*psf_back"):
+    with pytest.raises(
+        InputError, match=r"^p1: no background exposure of HD 1; add one .*psf_back"
+    ):
         find_backgrounds(PSF1, [SCI1, PSF1])
 
 

@@ -71,10 +71,10 @@ def test_masks_drawn_from_real_frames_agree(name, realdata):
     star = near_star(mode, shape=mode.shape, center=mode.center)[cut]
     sticks = near_glow_sticks(mode, shape=mode.shape, center=mode.center)[cut]
     ours = star | sticks
-    # Theirs leaves speckles out one by one, ours the region: of theirs 0.80 to 0.87 is in ours, and
-    # 0.83 to 0.86 of all pixels are treated alike.
+    # Theirs leaves speckles out one by one, ours the region: of theirs 0.79 to 0.85 is in ours, and
+    # 0.84 to 0.86 of all pixels are treated alike.
     assert np.count_nonzero(ours & theirs) / np.count_nonzero(theirs) > 0.78
-    assert np.mean(ours == theirs) > 0.82
+    assert np.mean(ours == theirs) > 0.84
     row, column = (d[cut] for d in boundary_distance(mode, shape=mode.shape, center=mode.center))
     beyond = np.hypot(row, column) > 6.6
     on_line = theirs[beyond & (np.abs(row) < 0.4) & (np.abs(row) < np.abs(column))].mean()
