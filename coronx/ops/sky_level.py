@@ -71,7 +71,7 @@ def sky_level(
         kept = kept[inside]
         level, spread = _middle(kept)
     noise, factor = first[1], math.sqrt(math.pi / 2.0)
-    if clip == "both" and noise > 0.0:
+    if clip == "both" and noise > 0.0 and spread > 0.0:
         factor = _clipped_error(sigma * spread / noise)
     return SkyLevel(level, factor * noise / math.sqrt(kept.size), int(kept.size))
 

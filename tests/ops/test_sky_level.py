@@ -44,6 +44,15 @@ def test_values_that_are_not_finite_do_not_count():
     assert sky_level(np.array([1.0, 3.0])).level == 2.0
 
 
+@pytest.mark.parametrize("clip", ["bright", "both"])
+def test_values_that_are_all_or_mostly_the_same(clip):
+    same = np.full(1000, 2.5, "f4")
+    assert sky_level(same, clip=clip).level == 2.5
+    assert sky_level(same, clip=clip).sigma == 0.0
+    same[:450] += np.random.default_rng(1).normal(size=450)
+    assert sky_level(same, clip=clip, sigma=2.0).level == pytest.approx(2.5, abs=0.01)
+
+
 def test_an_unknown_way_to_clip_is_refused():
     with pytest.raises(ValueError, match="clip is 'bright' or 'both', not 'some'"):
         sky_level(values(), clip="some")
