@@ -10,7 +10,7 @@ from stdatamodels.jwst.datamodels import CubeModel
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import arrays_of
 from coronx.models.background import Block, Scaling, combine_exposures, fit_scale
-from coronx.models.backgrounds import find_backgrounds
+from coronx.models.background_choice import find_backgrounds
 from coronx.models.field import good_samples
 from coronx.models.members import check_alike, role_of
 from coronx.models.schema import level_table

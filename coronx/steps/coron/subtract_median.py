@@ -67,9 +67,10 @@ class SubtractMedianStep(CoronStep):
                 f"{name_of(model)}: no good pixel that sees the sky; skip subtract_median for it"
             )
         halo = halo_of(model, mean_of(model.data, good), field)
-        sky = halo.outside & self._border(model, field)
+        part = self._border(model, field)
+        sky = halo.outside & part
         if not sky.any():
-            sky = halo.outside
+            sky = part  # in the halo everywhere: it is taken off
         bright = self.method == "robust"
         levels = sky_levels(
             model.data,

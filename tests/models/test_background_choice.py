@@ -5,7 +5,7 @@ import pytest
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.errors import InputError
-from coronx.models.backgrounds import find_backgrounds
+from coronx.models.background_choice import find_backgrounds
 
 
 def exposure(name, kind, target, *, place=(100.0, 20.0), start=60000.0, observation="001"):
