@@ -4,18 +4,21 @@ The host's classes are kept, so that every product opens with ``jwst.datamodels.
 additions are schema extensions, made when a model is opened or written.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 
 from coronx.ops.registration import Registration
+from coronx.ops.sky_level import SkyLevel
 from coronx.registry import REGISTRY
 
 __all__ = [
     "CURVE",
     "EXTENSION",
     "extend",
+    "level_table",
     "plane_table",
     "shift_table",
     "shifts_of",
@@ -70,6 +73,8 @@ _META: dict[str, Any] = {
     "frame_dy": _keyword("[pixel] how far y of the pixels was moved", "number", "FRAMEDY"),
     "mask_recentered": _keyword("PSFMASK hole moved to the mask", "boolean", "MASKMOVD"),
     "wcs_offset": _keyword("[arcsec] FITS WCS minus gwcs at CRPIX", "number", "WCSDIFF"),
+    "background_scale": _keyword("factor on the background subtracted", "number", "BKGSCALE"),
+    "background_scale_sigma": _keyword("uncertainty of BKGSCALE", "number", "BKGSCSIG"),
     "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
     **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},
@@ -98,6 +103,9 @@ EXTENSION: dict[str, Any] = {
         ),
         "star_places": _table("Place of the star in each integration", "STARPOS", _STAR),
         "coadded": _table("First, last and number of integrations coadded", "COADDED", _COADDED),
+        "backgrounds": _table(
+            "Background exposures subtracted", "BACKGRND", [("exposure", ["ascii", 64])]
+        ),
         "levels": _table("Level subtracted from each integration", "LEVELS", _LEVELS),
     },
 }
@@ -125,6 +133,23 @@ def extend(model: JwstDataModel) -> JwstDataModel:
     if "coronx" not in model.schema["properties"]["meta"]["properties"]:
         model.extend_schema(EXTENSION)
     return model
+
+
+def level_table(levels: Sequence[SkyLevel], common: float = 0.0) -> np.ndarray:
+    """Return the levels of integrations as a table.
+
+    Parameters
+    ----------
+    levels : sequence of SkyLevel
+        One for each integration.
+    common : float
+        An uncertainty that all share, beside their own.
+    """
+    table = np.zeros(len(levels), [("integration", "i4"), ("level", "f8"), ("sigma", "f8")])
+    table["integration"] = np.arange(len(levels)) + 1
+    table["level"] = [found.level for found in levels]
+    table["sigma"] = np.hypot([found.sigma for found in levels], common)
+    return table
 
 
 def plane_table(model: CubeModel) -> np.ndarray:

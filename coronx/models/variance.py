@@ -33,9 +33,11 @@ def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) ->
         result.var_rnoise = total
         result.var_poisson = np.zeros_like(total)
         return
-    rest = total - read - (0.0 if flat is None else flat)
-    result.var_rnoise = np.where(np.isfinite(read), read, total).astype(np.float32)
-    result.var_poisson = np.maximum(np.nan_to_num(rest), 0.0).astype(np.float32)
+    result.var_rnoise = np.where(np.isfinite(read), read, total)
+    total -= read
+    if flat is not None:
+        total -= flat
+    result.var_poisson = np.fmax(total, np.float32(0.0), out=total)  # 0 for NaN, too
     if flat is not None:
         result.var_flat = flat.copy()
 
@@ -43,5 +45,5 @@ def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) ->
 def _array(model: CubeModel, name: str) -> NDArray[np.float32] | None:
     """Return an array of the model if the exposure really has it."""
     values = array_of(model, name)
-    told = values is not None and values.shape == model.shape and np.nan_to_num(values).any()
+    told = values is not None and values.shape == model.shape and bool((values > 0.0).any())
     return values if told else None

@@ -30,6 +30,8 @@ _FIELDS = (
     ("--filter", "filter", str, "NAME", "filter, one that goes with the mode"),
     ("--integrations", "integrations", int, "N", "integrations of each exposure"),
     ("--references", "references", int, "N", "dithered exposures of the reference star"),
+    ("--backgrounds", "backgrounds", int, "N", "exposures of empty sky beside each star"),
+    ("--glow-stick", "glow_stick_mjy_sr", float, "MJY_SR", "stray light along MIRI's phase masks"),
     ("--integration-time", "integration_s", float, "S", "seconds of one integration"),
     ("--star-jy", "star_jy", float, "JY", "flux density of the science star"),
     ("--reference-jy", "reference_jy", float, "JY", "flux density of the reference star"),
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"association  {result.asn}")
     print(f"truth        {result.truth_file}")
     print(f"exposures    {len(result.science)} science, {len(result.psf)} reference")
+    if result.background:
+        print(f"backgrounds  {len(result.background)} + {len(result.psf_background)}")
     if options.crds is not None:
         # Only who asks for a cache needs what it is built with.
         from coronx.simulate.crds_cache import build_crds_cache

@@ -34,6 +34,8 @@ class Visit:
         (RA, Dec) in degrees.
     is_psf : bool
         Whether the star is the reference.
+    is_background : bool
+        Whether it is the empty sky beside the star.
     """
 
     observation: int
@@ -41,6 +43,14 @@ class Visit:
     target: str
     star: tuple[float, float]
     is_psf: bool
+    is_background: bool = False
+
+    @property
+    def role(self) -> str:
+        """Type of the exposure in an association."""
+        if self.is_background:
+            return "psf_background" if self.is_psf else "background"
+        return "psf" if self.is_psf else "science"
 
 
 def file_name(scene: Scene, visit: Visit) -> str:
@@ -104,6 +114,8 @@ def _identity(meta, visit: Visit) -> None:
     meta.target.type = "FIXED"
     meta.target.ra, meta.target.dec = visit.star
     meta.exposure.psf_reference = visit.is_psf
+    if visit.is_background:
+        meta.observation.bkgdtarg = True
     meta.exposure.self_reference = False
     meta.visit.type = "PRIME_TARGETED_FIXED"
 

@@ -28,8 +28,8 @@ class SimulatedAssociation:
     ----------
     asn, truth_file : pathlib.Path
         The association and the truth.
-    science, psf : tuple of pathlib.Path
-        The exposures.
+    science, psf, background, psf_background : tuple of pathlib.Path
+        The exposures of each type.
     truth : dict
         Contents of `truth_file`. Pixels are 0-based (x, y).
     """
@@ -39,6 +39,8 @@ class SimulatedAssociation:
     science: tuple[Path, ...]
     psf: tuple[Path, ...]
     truth: dict[str, Any]
+    background: tuple[Path, ...] = ()
+    psf_background: tuple[Path, ...] = ()
 
 
 def simulate(folder: str | Path, scene: Scene, *, progress: bool = False) -> SimulatedAssociation:
@@ -65,7 +67,8 @@ def simulate(folder: str | Path, scene: Scene, *, progress: bool = False) -> Sim
     optics = Coronagraph(scene.coronagraph, scene.filter, wavelengths=scene.wavelengths)
     bad = bad_pixels(scene, rng=detector_rng)
     todo = list(plan(scene, optics.pupil, optics_rng, pointing_rng))
-    exposures, files = [], {True: [], False: []}
+    exposures = []
+    files = {kind: [] for kind in ("science", "psf", "background", "psf_background")}
     for planned in tqdm(todo, desc="exposures", unit="exposure", disable=not progress):
         pointing = point_at(scene.coronagraph, planned.roll_deg, planned.visit.star, planned.pixel)
         light, sources = light_of(scene, optics, planned, pointing)
@@ -75,13 +78,14 @@ def simulate(folder: str | Path, scene: Scene, *, progress: bool = False) -> Sim
             scene, planned.visit, pointing.displaced(*planned.wcs_error), readout
         ) as model:
             model.save(path)
-        files[planned.visit.is_psf].append(path)
+        files[planned.visit.role].append(path)
         exposures.append(_exposure_truth(planned, path, sources))
     truth = {**_scene_truth(scene), "exposures": exposures}
     truth_file = folder / "truth.json"
     truth_file.write_text(json.dumps(truth, indent=1) + "\n")
     asn = _write_association(folder, scene, files)
-    return SimulatedAssociation(asn, truth_file, tuple(files[False]), tuple(files[True]), truth)
+    found = {kind: tuple(paths) for kind, paths in files.items()}
+    return SimulatedAssociation(asn, truth_file, truth=truth, **found)
 
 
 def _scene_truth(scene: Scene) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def _exposure_truth(
 ) -> dict[str, Any]:
     return {
         "file": path.name,
-        "exptype": "psf" if planned.visit.is_psf else "science",
+        "exptype": planned.visit.role,
         "observation": planned.visit.observation,
         "exposure": planned.visit.exposure,
         "roll_deg": planned.roll_deg,
@@ -126,7 +130,7 @@ def _exposure_truth(
     }
 
 
-def _write_association(folder: Path, scene: Scene, files: dict[bool, list[Path]]) -> Path:
+def _write_association(folder: Path, scene: Scene, files: dict[str, list[Path]]) -> Path:
     mode = scene.coronagraph
     # The archive's own pattern for a NIRCam product; MIRI's has the mask in the pupil's place.
     element = mode.pupil or plain_mask_name(mode.coronmsk)
@@ -135,8 +139,8 @@ def _write_association(folder: Path, scene: Scene, files: dict[bool, list[Path]]
     ).lower()
     members = [
         {"expname": path.name, "exptype": exptype}
-        for is_psf, exptype in ((False, "science"), (True, "psf"))
-        for path in files[is_psf]
+        for exptype, paths in files.items()
+        for path in paths
     ]
     association = {
         "asn_type": "coron3",

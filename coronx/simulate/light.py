@@ -8,6 +8,7 @@ from scipy.signal import fftconvolve
 
 from coronx.simulate.astrometry import Pointing, offset_sky
 from coronx.simulate.disk import disk_image
+from coronx.simulate.glow import glow
 from coronx.simulate.optics import Coronagraph
 from coronx.simulate.plan import PlannedExposure
 from coronx.simulate.scene import Companion, Scene
@@ -62,11 +63,16 @@ def light_of(
     light : ndarray
         Surface brightness in MJy/sr, sky included, shape (nints, ny, nx).
     sources : tuple of PointSource
-        One for each companion; none for the reference star.
+        One for each companion; none for the reference star and for backgrounds.
     """
     sx, sy = np.radians(np.array(scene.coronagraph.scale) / 3600)
     star = (scene.reference_jy if planned.visit.is_psf else scene.star_jy) * 1e-6 / (sx * sy)
-    light = scene.sky_mjy_sr + star * _images(optics, planned, planned.pixel)
+    sky = np.full((scene.integrations, *scene.coronagraph.shape), scene.sky_mjy_sr)
+    if scene.glow_stick_mjy_sr:
+        sky += scene.glow_stick_mjy_sr * glow(scene.coronagraph)
+    if planned.visit.is_background:
+        return sky, ()
+    light = sky + star * _images(optics, planned, planned.pixel)
     if planned.visit.is_psf:
         return light, ()
     sources = []

@@ -15,6 +15,7 @@ from coronx.simulate.wavefront import drift_opd, static_opd
 __all__ = ["PlannedExposure", "plan"]
 
 _REFERENCE_OFFSET = 3600.0  # arcsec between the two stars: far enough not to be one field
+_BACKGROUND_OFFSET = 60.0  # arcsec from a star to the empty sky beside it
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def plan(
     optics_rng: np.random.Generator,
     pointing_rng: np.random.Generator,
 ) -> Iterator[PlannedExposure]:
-    """Yield the exposures of a scene, science visits first.
+    """Yield the exposures of a scene: science visits, the reference's, their backgrounds.
 
     Parameters
     ----------
@@ -96,6 +97,26 @@ def plan(
                 shift=jitter * to_pixels,
                 path=tuple(path + step * creep for step in walk),
                 wcs_error=(float(error[0]), float(error[1])),
+            )
+    yield from _backgrounds(scene, len(visits), science, reference)
+
+
+def _backgrounds(
+    scene: Scene, visits: int, science: tuple[float, float], reference: tuple[float, float]
+) -> Iterator[PlannedExposure]:
+    """Yield the exposures of the empty sky beside the stars; there is no light to come astray."""
+    fields = [(science, False)] + ([(reference, True)] if scene.references else [])
+    for number, (star, is_psf) in enumerate(fields, start=visits + 1):
+        for exposure in range(1, scene.backgrounds + 1):
+            name = "REFERENCE STAR" if is_psf else "SCIENCE STAR"
+            place = offset_sky(*star, 0.0, _BACKGROUND_OFFSET)
+            yield PlannedExposure(
+                visit=Visit(number, exposure, f"{name} BACKGROUND", place, is_psf, True),
+                roll_deg=scene.rolls_deg[0],
+                pixel=np.array(scene.coronagraph.center),
+                shift=np.zeros((scene.integrations, 2)),
+                path=(),
+                wcs_error=(0.0, 0.0),
             )
 
 

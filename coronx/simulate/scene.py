@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from coronx.refdata.glow_stick import is_phase_mask
 from coronx.refdata.modes import MODES, CoronagraphMode
 
 __all__ = ["SCENES", "Companion", "Disk", "Scene"]
@@ -84,6 +85,10 @@ class Scene:
         Dust around the science star.
     sky_mjy_sr : float
         Background.
+    glow_stick_mjy_sr : float
+        Brightness of the stray light along the boundaries of MIRI's phase masks.
+    backgrounds : int
+        Exposures of the empty sky beside the science star, and as many beside the reference.
     read_noise_mjy_sr : float
         Read noise of one integration.
     integration_s : float
@@ -132,6 +137,8 @@ class Scene:
     companions: tuple[Companion, ...] = ()
     disk: Disk | None = None
     sky_mjy_sr: float = 0.2
+    glow_stick_mjy_sr: float = 0.0
+    backgrounds: int = 0
     read_noise_mjy_sr: float = 0.6
     integration_s: float = 100.0
     rolls_deg: tuple[float, ...] = (63.76, 73.76)
@@ -171,6 +178,8 @@ class Scene:
         for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is not negative, as {getattr(self, name)} is")
+        if self.glow_stick_mjy_sr and not is_phase_mask(MODES[self.mode]):
+            raise ValueError(f"{self.mode} has no boundaries to glow: no glow_stick_mjy_sr there")
         if not self.bad_pixel_fraction <= 0.5:
             raise ValueError("bad_pixel_fraction is at most 0.5")
         if not self.rolls_deg:
@@ -196,7 +205,8 @@ class Scene:
 
 
 _NOT_NEGATIVE = (
-    "references", "sky_mjy_sr", "read_noise_mjy_sr", "dither_mas", "pointing_error_mas",
+    "references", "backgrounds", "sky_mjy_sr", "glow_stick_mjy_sr",
+    "read_noise_mjy_sr", "dither_mas", "pointing_error_mas",
     "dither_error_mas", "jitter_mas", "drift_nm", "integration_drift_nm",
     "guide_star_error_arcsec", "bad_pixel_fraction", "cosmic_rays", "missed_cosmic_rays",
     "nan_edge_pixels", "seed",

@@ -240,3 +240,39 @@ def test_stock_steps_run(miri):
     assert 0 < x < nx
     assert 0 < y < ny
     assert np.isfinite(combined.data[round(y), round(x)])
+
+
+def test_backgrounds_are_the_sky_alone(tmp_path):
+    scene = replace(
+        SCENES["miri-4qpm"],
+        integrations=1,
+        references=1,
+        rolls_deg=(63.76,),
+        wavelengths=1,
+        backgrounds=2,
+        glow_stick_mjy_sr=30.0,
+    )
+    made = simulate(tmp_path / "with", scene)
+    assert (len(made.background), len(made.psf_background)) == (2, 2)
+    members = json.loads(made.asn.read_text())["products"][0]["members"]
+    assert [m["exptype"] for m in members] == [
+        "science", "psf", "background", "background", "psf_background", "psf_background",
+    ]  # fmt: skip
+    for path, is_psf in ((made.background[1], False), (made.psf_background[0], True)):
+        header = fits.getheader(path)
+        assert header["BKGDTARG"] is True
+        assert header["IS_PSF"] is is_psf
+        assert header["TARGNAME"].endswith(" STAR BACKGROUND")
+        with fits.open(path) as hdus:
+            image = np.where(hdus["DQ"].data[0] & 1, np.nan, hdus["SCI"].data[0])
+        assert np.nanmedian(image) == pytest.approx(scene.sky_mjy_sr, abs=1.0)
+        # No star at the centre, and the stray light on the boundary beside it.
+        x, y = (round(c) for c in scene.coronagraph.center)
+        assert np.nanmedian(image[y - 15 : y - 8, x - 15 : x - 8]) < scene.sky_mjy_sr + 3
+        line = round(y - 60 * np.tan(np.radians(4.835)))
+        assert np.nanmedian(image[line, x + 55 : x + 65]) > scene.sky_mjy_sr + 22
+    # The stars' exposures are as they were without.
+    plain = simulate(tmp_path / "without", replace(scene, backgrounds=0))
+    for a, b in zip((*made.science, *made.psf), (*plain.science, *plain.psf), strict=True):
+        assert np.array_equal(fits.getdata(a, "SCI"), fits.getdata(b, "SCI"), equal_nan=True)
+    assert plain.background == ()

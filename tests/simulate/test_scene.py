@@ -25,6 +25,8 @@ MIRI = SCENES["miri-4qpm"]
         ({"jitter_mas": float("nan")}, "jitter_mas is not negative"),
         ({"bad_pixel_fraction": 0.9}, "at most 0.5"),
         ({"rolls_deg": ()}, "at least one roll"),
+        ({"backgrounds": -1}, "backgrounds is not negative"),
+        ({"mode": "nircam-335r", "filter": "F356W", "glow_stick_mjy_sr": 1.0}, "no boundaries"),
         ({"companions": (Companion(30, 0, 1),)}, r"beside the array of miri-1140.* 12\.\d arcsec"),
     ],
 )

@@ -80,6 +80,11 @@ class CoronStep(Guest):
             log.info("%s: %s was done before; left as it is", name_of(model), self.class_alias)
         todo = [model for model in models if not any(model is other for other in done)]
         results = [self._marked(model) for model in change(todo)] if todo else []
+        if not results and not done:
+            raise InputError(
+                f"{name_of(models[0])}: only exposures of exptype {role_of(models[0])}; "
+                f"{self.class_alias} needs one of a star, too"
+            )
         if done:
             results += [extend(model.copy()) for model in done]
             order = {name_of(model): n for n, model in enumerate(models)}

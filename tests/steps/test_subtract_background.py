@@ -1,0 +1,314 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from jwst import datamodels
+from jwst.datamodels import ModelContainer
+from stdatamodels.jwst.datamodels.dqflags import pixel
+
+from coronx import SubtractBackgroundStep
+from coronx.errors import InputError
+from coronx.models.arrays import arrays_of
+from coronx.ops.background import median_error_factor
+from coronx.refdata.field_edges import field_edges
+from coronx.refdata.glow_stick import near_glow_sticks, near_star
+from coronx.refdata.modes import MODES
+from coronx.simulate.exposures import simulate
+from coronx.simulate.scene import SCENES
+
+DNU = pixel["DO_NOT_USE"]
+LEVEL = 30.0
+
+
+@pytest.fixture(scope="module")
+def make(make_exposure):
+    """Return a function that makes an exposure of a type on a level, of 4 integrations or fewer.
+
+    Cut to a part of the frame, to be quick; the header says which.
+    """
+    rows, columns = slice(120, 220), slice(100, 200)
+
+    def cut(name, kind="science", *, level=LEVEL, target="TARGET", nints=3, **options):
+        psf = kind.startswith("psf")
+        star = 0.0 if "background" in kind else 0.05
+        model = make_exposure(name, nints=nints, is_psf=psf, brightness=star, **options)
+        arrays = arrays_of(model)
+        arrays["data"] = arrays["data"] + np.float32(level)
+        model.data = arrays.pop("data")[:, rows, columns].copy()
+        for array, values in arrays.items():
+            setattr(model, array, values[:, rows, columns].copy())
+        model.meta.subarray.xstart += columns.start
+        model.meta.subarray.ystart += rows.start
+        model.meta.subarray.xsize = model.meta.subarray.ysize = 100
+        model.meta.target.catalog_name = target
+        model.meta.asn.exptype = kind
+        return model
+
+    return cut
+
+
+@pytest.fixture(scope="module")
+def target(make):
+    return make("target_00001_nrcalong_calints.fits", seed=1)
+
+
+@pytest.fixture(scope="module")
+def background(make):
+    return make("bkg_00001_nrcalong_calints.fits", "background", seed=2, blemishes=False)
+
+
+def run(*models, **options):
+    return list(SubtractBackgroundStep.call(ModelContainer(list(models)), **options))
+
+
+def test_the_median_is_subtracted_and_inputs_stay(target, background):
+    before = {name: values.copy() for name, values in arrays_of(target).items()}
+    (result,) = run(target, background)
+    expected = target.data - np.median(background.data, axis=0)
+    assert np.allclose(result.data, expected, atol=1e-5, equal_nan=True)
+    assert np.array_equal(result.dq, target.dq)
+    assert result.meta.filename == target.meta.filename
+    assert result.meta.asn.exptype == "science"
+    assert np.asarray(result.backgrounds)["exposure"].astype(str).tolist() == [
+        background.meta.filename
+    ]
+    for name, values in before.items():
+        assert np.array_equal(getattr(target, name), values, equal_nan=True)
+
+
+def test_errors_hold_the_median_s_own(target, background):
+    """The peer adds the error of a mean, 0.8 of it."""
+    (result,) = run(target, background)
+    mean = np.sqrt(np.sum(background.err**2, axis=0)) / 3
+    added = np.sqrt(result.err**2 - target.err**2)
+    ratio = (added / mean)[np.isfinite(target.err)]
+    assert np.median(ratio) == pytest.approx(median_error_factor(3), rel=2e-3)
+    known = np.isfinite(result.err)
+    total = result.var_poisson + result.var_rnoise + result.var_flat
+    assert np.allclose(total[known], result.err[known] ** 2, rtol=1e-4)
+    assert np.array_equal(np.isnan(result.data), np.isnan(target.data))
+
+
+def test_a_pixel_is_bad_only_where_no_background_sample_is_good(target, background):
+    """The peer flags it where any is bad; NaN of one would spread."""
+    flawed = background.copy()
+    flawed.data[0, 10:20, 10:20] = np.nan
+    flawed.data[1, 10:20, 10:20], flawed.dq[1, 10:20, 10:20] = 1e5, DNU
+    flawed.dq[:, 50, 60] = DNU | pixel["DEAD"]
+    flawed.data[:, 51, 61] = np.nan
+    clean = target.copy()
+    clean.dq[:, :70, :70], clean.data[:, :70, :70] = 0, LEVEL
+    clean.err[:, :70, :70] = 1.0
+    (result,) = run(clean, flawed)
+    some = np.s_[:, 10:20, 10:20]
+    assert np.isfinite(result.data[some]).all()
+    assert np.all(result.dq[some] == 0)
+    assert np.std(result.data[0, 10:20, 10:20]) < 1.5
+    assert result.err[0, 15, 15] == pytest.approx(np.hypot(1.0, flawed.err[2, 15, 15]), rel=1e-4)
+    assert np.all(result.dq[:, 50, 60] == DNU | pixel["DEAD"])
+    assert np.all(result.dq[:, 51, 61] == DNU)
+    for at in ((50, 60), (51, 61)):
+        assert np.isnan(result.data[:, *at]).all()
+        assert np.isnan(result.err[:, *at]).all()
+        assert np.isnan(result.var_poisson[:, *at]).all()
+
+
+def test_blocks_are_subtracted_one_from_one(make):
+    """The peer takes the split points of the last file for all of them."""
+    drift = np.array([0.0, 0.0, 10.0, 10.0, 20.0], "f4")[:, None, None]
+    one = make("target_00001_nrcalong_calints.fits", nints=5, blemishes=False, noise=0.01)
+    two = make("target_00002_nrcalong_calints.fits", nints=3, blemishes=False, noise=0.01)
+    of_one = make("b1_nrcalong_calints.fits", "background", nints=5, blemishes=False, noise=0.01)
+    few = make("b2_nrcalong_calints.fits", "background", nints=6, blemishes=False, noise=0.01)
+    one.data += drift
+    of_one.data += drift
+    few.data += np.repeat(drift[::2], 2, axis=0)
+    plain = make("target_00001_nrcalong_calints.fits", nints=5, blemishes=False, noise=0.01)
+    (result,) = run(one, of_one, few, nints_per_med=2)
+    assert np.allclose(result.data, plain.data - LEVEL, atol=0.1)
+    # A short last block has the error of its own number.
+    added = np.sqrt(result.err**2 - one.err**2).mean(axis=(1, 2))
+    ratio = median_error_factor(3) / np.sqrt(3) / (median_error_factor(4) / np.sqrt(4))
+    assert added[4] / added[0] == pytest.approx(ratio, rel=0.01)
+    with pytest.raises(InputError, match=r"target_00002.*nints_per_med = 2 gives 2 blocks, but 3"):
+        run(two, of_one, few, nints_per_med=2)
+    with pytest.raises(InputError, match=r"b2_.*nints_per_med = 1 gives 6 blocks, but 5 of b1_"):
+        run(one, of_one, few, nints_per_med=1)
+
+
+def test_each_kind_has_its_own(make, target, background):
+    psf = make("psf_00001_nrcalong_calints.fits", "psf", level=50.0, target="OTHER", seed=3)
+    of_psf = make(
+        "pbkg_00001_nrcalong_calints.fits", "psf_background", level=50.0, target="OTHER BKG", seed=4
+    )
+    results = run(target, psf, background, of_psf)
+    assert [one.meta.asn.exptype for one in results] == ["science", "psf"]
+    for result in results:
+        assert np.nanmedian(result.data[:, :20, :20]) == pytest.approx(0.0, abs=2.0)
+
+
+def test_missing_backgrounds(make, target, background, caplog):
+    """The peer says nothing if both kinds are missing."""
+    psf = make("psf_00001_nrcalong_calints.fits", "psf", target="OTHER", seed=3)
+    with pytest.raises(InputError, match=r"^target_00001_nrcalong_calints.fits: no background"):
+        run(target, psf)
+    with pytest.raises(InputError, match=r"^target_00001.*no background .* of TARGET"):
+        SubtractBackgroundStep.call(target)
+    with pytest.raises(InputError, match=r"^psf_00001.*allow_other"):
+        run(target, psf, background)
+    assert len(run(target, psf, background, allow_other=True)) == 2
+    assert "no member of exptype psf_background; background is taken" in caplog.text
+    with pytest.raises(InputError, match=r"only exposures of exptype background"):
+        SubtractBackgroundStep.call(background)
+
+
+def test_backgrounds_by_option(target, background, tmp_path):
+    path = tmp_path / background.meta.filename
+    background.copy().save(str(path))
+    alone = SubtractBackgroundStep.call(target, background=[str(path)])
+    (together,) = run(target, background)
+    assert np.array_equal(alone.data, together.data, equal_nan=True)
+    assert np.array_equal(alone.err, together.err, equal_nan=True)
+    with pytest.raises(InputError, match=r"nowhere_calints\.fits: no such file"):
+        SubtractBackgroundStep.call(target, background=["nowhere_calints.fits"])
+
+
+def test_a_background_of_another_mode_is_refused(target, background):
+    other = background.copy()
+    other.meta.instrument.filter = "F444W"
+    with pytest.raises(InputError, match=r"bkg_00001.*FILTER is F444W"):
+        run(target, other)
+
+
+def test_twice_is_once(target, background, tmp_path, caplog):
+    (once,) = run(target, background, scale="fit")
+    once.save(str(tmp_path / "target_00001_nrcalong_bgsub.fits"))
+    again = SubtractBackgroundStep.call(str(tmp_path / "target_00001_nrcalong_bgsub.fits"))
+    assert np.array_equal(again.data, once.data, equal_nan=True)
+    assert "was done before" in caplog.text
+    with datamodels.open(tmp_path / "target_00001_nrcalong_bgsub.fits") as model:
+        assert model.meta.cal_step.instance is not None
+    (mixed,) = run(once, background)
+    assert np.array_equal(mixed.data, once.data, equal_nan=True)
+
+
+def test_an_association_s_backgrounds_are_not_in_the_new_one(target, background, tmp_path):
+    members = []
+    for model in (target, background):
+        model.copy().save(str(tmp_path / model.meta.filename))
+        members.append({"expname": model.meta.filename, "exptype": model.meta.asn.exptype})
+    asn = tmp_path / "star_asn.json"
+    asn.write_text(
+        json.dumps({"asn_id": "a3001", "products": [{"name": "star", "members": members}]})
+    )
+    SubtractBackgroundStep.call(str(asn), save_results=True, output_dir=str(tmp_path / "out"))
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["star_bgsub_asn.json", "target_00001_nrcalong_bgsub.fits"]
+    table = json.loads((tmp_path / "out" / names[0]).read_text())
+    assert table["products"][0]["members"] == [
+        {"expname": "target_00001_nrcalong_bgsub.fits", "exptype": "science"}
+    ]
+
+
+@pytest.fixture(scope="module")
+def nircam(make_exposure):
+    """A whole frame and its background, 2 % fainter."""
+    star = make_exposure("target_00001_nrcalong_calints.fits", seed=1, nints=2)
+    star.data += np.float32(1.02 * LEVEL)
+    sky = make_exposure("bkg_00001_nrcalong_calints.fits", seed=2, nints=3, brightness=0.0)
+    sky.data += np.float32(LEVEL)
+    sky.meta.asn.exptype = "background"
+    return star, sky
+
+
+def test_a_mismatch_of_two_percent_comes_out(nircam):
+    """The peer has no factor, and leaves 0.6."""
+    (plain,), (fitted,) = (run(*nircam, scale=scale) for scale in ("none", "fit"))
+    corner = np.s_[:, 280:310, 280:310]
+    assert np.nanmedian(plain.data[corner]) == pytest.approx(0.6, abs=0.15)
+    assert np.nanmedian(fitted.data[corner]) == pytest.approx(0.0, abs=0.15)
+    record = fitted.meta.coronx
+    assert record.background_scale == pytest.approx(
+        1.02, abs=max(4 * record.background_scale_sigma, 2e-4)
+    )
+    assert 0 < record.background_scale_sigma < 2e-3
+    assert plain.meta.coronx.background_scale is None
+    assert np.nanmedian(fitted.err / plain.err) == pytest.approx(1.0, abs=0.02)
+
+
+def test_a_flat_background_has_no_structure_to_scale(nircam, caplog):
+    (result,) = run(*nircam, scale="structure")
+    assert result.meta.coronx.background_scale == 1.0
+    assert "does not stand out" in caplog.text
+    assert np.asarray(result.levels["level"]) == pytest.approx(0.6, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def miri(tmp_path_factory):
+    """A simulated 4QPM sequence with glow sticks, on whole frames."""
+    scene = replace(
+        SCENES["miri-4qpm"],
+        integrations=2,
+        references=1,
+        rolls_deg=(63.76,),
+        wavelengths=1,
+        backgrounds=1,
+        glow_stick_mjy_sr=30.0,
+    )
+    return simulate(tmp_path_factory.mktemp("miri"), scene)
+
+
+def members_of(miri, mismatch=1.0):
+    models = []
+    for kind in ("science", "psf", "background", "psf_background"):
+        for path in getattr(miri, kind):
+            model = datamodels.open(path)
+            model.meta.asn.exptype = kind
+            if "background" in kind:
+                model.data = model.data * np.float32(mismatch)
+            models.append(model)
+    return models
+
+
+def sticks_and_sky():
+    mode = MODES["miri-1140"]
+    place = {"shape": mode.shape, "center": mode.center}
+    far = (field_edges(mode) > 0.5) & ~near_star(mode, radius=9.0, **place)
+    sticks = near_glow_sticks(mode, half_width=0.3, **place)
+    return far & sticks, far & ~near_glow_sticks(mode, half_width=1.2, **place)
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        ({"scale": "fit"}, 4e-4),
+        # The star's uneven halo passes for structure.
+        ({"scale": "structure"}, 6e-3),
+        ({"scale": "structure", "use_glow_sticks": True}, 6e-3),
+    ],
+)
+def test_miri_4qpm_on_whole_frames(miri, options, tolerance):
+    """The peer's masks need cropped frames, and lie elsewhere on whole ones."""
+    results = run(*members_of(miri, 0.98), **options)
+    stick, sky = sticks_and_sky()
+    for result in results:
+        scale = result.meta.coronx.background_scale
+        assert scale == pytest.approx(1 / 0.98, abs=tolerance)
+        good = (result.dq[0] & DNU) == 0
+        # 0.6 of the sticks and 5 of the sky are left without a factor.
+        left = np.median(result.data[0][good & stick]) - np.median(result.data[0][good & sky])
+        assert left == pytest.approx(0.0, abs=0.35)
+        assert np.median(result.data[0][good & sky]) == pytest.approx(0.1, abs=0.1)
+
+
+def test_the_frame_s_median_is_in_the_table_and_in_err(miri):
+    """The peer leaves ERR and DQ of its MIRI variant untouched."""
+    models = members_of(miri)
+    for result, model in zip(run(*models, scale="structure"), models[:2], strict=True):
+        assert result.levels["integration"].tolist() == [1, 2]
+        assert np.all(result.levels["sigma"] > 0)
+        good = np.isfinite(result.err) & np.isfinite(model.err)
+        ratio = result.err[good] / model.err[good]
+        assert np.median(ratio) == pytest.approx(np.sqrt(1 + 1 / 2), rel=0.03)
+        assert np.all((result.dq & model.dq) == model.dq)
