@@ -75,6 +75,8 @@ _META: dict[str, Any] = {
     "wcs_offset": _keyword("[arcsec] FITS WCS minus gwcs at CRPIX", "number", "WCSDIFF"),
     "background_scale": _keyword("factor on the background subtracted", "number", "BKGSCALE"),
     "background_scale_sigma": _keyword("uncertainty of BKGSCALE", "number", "BKGSCSIG"),
+    "blur_sigma": _keyword("[pixel] sigma of the Gaussian convolved with", "number", "BLURSIG"),
+    "high_pass_size": _keyword("[pixel] size of the high-pass filter", "number", "HPFSIZE"),
     "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
     **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},

@@ -36,7 +36,6 @@ class SubtractMedianStep(CoronStep):
         sigma = float(default=3.0,min=0.5)  # Limit of sigma_clipped and border, in standard deviations
         borderwidth = integer(default=32,min=1)  # Width of the border, in pixels
         suffix = string(default='medsub')  # Suffix of the product
-        skip = boolean(default=True)  # Leave the step out
     """  # noqa: E501
 
     def process(self, exposures: Any) -> CubeModel | ModelContainer:
