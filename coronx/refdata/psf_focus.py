@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from astropy import units
 from numpy.typing import NDArray
 
 from coronx.refdata.modes import CoronagraphMode
@@ -98,6 +99,7 @@ def _wave_at(wavelength: float, x: NDArray[np.float64], y: NDArray[np.float64]) 
 
     wave = Wave(wavelength=wavelength, npix=4)
     wave.wavefront = np.ones(x.shape, dtype=complex)
-    wave._planetype = poppy.poppy_core.PlaneType.image
+    # What poppy's edges are softened over; here sub-samples do it.
+    wave.pixelscale = abs(x[0, 1] - x[0, 0]) * units.arcsec / units.pixel
     wave.planetype = poppy.poppy_core.PlaneType.image
     return wave

@@ -26,8 +26,8 @@ _NANO = 1e-9
 class StarModel:
     """Images of one star behind the mask, in the axes of the science frame.
 
-    The model's own offset (see `own_offset`) is removed: a star at offset (0, 0) is at the centre of
-    the mask and at the centre of the array.
+    The model's own offset (see `own_offset`) is removed: a star at offset (0, 0) is at the centre
+    of the mask and at the centre of the array.
 
     Parameters
     ----------
@@ -37,6 +37,8 @@ class StarModel:
         The filter.
     propagator : Propagator
         The optics.
+    scale, reference : tuple of float
+        As the attributes below.
 
     Attributes
     ----------
@@ -46,6 +48,9 @@ class StarModel:
         Pixels along a side of the images, odd: the centre is pixel (fov - 1) / 2.
     scale : tuple of float
         Milliarcseconds a pixel along (x, y).
+    reference : tuple of float
+        Pixels (x, y) from the mask's centre to the place that offsets are counted from: (0, 0), but
+        for bars, where the star stands where the filter's width is.
     own_offset : tuple of float
         Where the optics put a star on the mask's centre, off the array's centre: mas along (x, y)
         of the science frame. Removed from every image.
@@ -61,12 +66,15 @@ class StarModel:
         mode: CoronagraphMode,
         filter_name: str,
         propagator: Propagator,
+        *,
         scale: tuple[float, float],
+        reference: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self.mode = mode
         self.filter = filter_name
         self.fov = propagator.fov
         self.scale = scale
+        self.reference = reference
         self._propagator = propagator
         axis = propagator.axis
         self.pupil_x, self.pupil_y = np.meshgrid(axis, axis)
@@ -190,7 +198,8 @@ def star_model(
     data_path : str or Path, optional
         stpsf's data folder; by default what STPSF_PATH or WEBBPSF_PATH names.
     spectral_type : str, optional
-        For example G2V: the star shines like a black body of that type's temperature. G2V by default.
+        For example G2V, which is the default: the star shines like a black body of that type's
+        temperature.
     spectrum : str or Path, optional
         File with the star's spectrum instead: two columns, wavelength in micrometres and flux
         density per unit wavelength.
@@ -226,4 +235,6 @@ def star_model(
         nlambda=nlambda,
     )
     propagator = optics.propagator(fov=fov_pixels, oversample=oversample, jitter_mas=jitter_mas)
-    return StarModel(mode, filter_name, propagator, optics.scale_mas)
+    return StarModel(
+        mode, filter_name, propagator, scale=optics.scale_mas, reference=optics.reference
+    )

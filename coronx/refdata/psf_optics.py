@@ -158,7 +158,7 @@ def _taken(
         layout = [(kind, plane, angle + turn) for kind, plane, angle in layout]
     width = system.planes[0].pixelscale.value * system.planes[0].amplitude.shape[0] * _MARGIN
     grid = _Grid(jacobian / mean, width)
-    pupil = [entry for entry in layout if entry[0] == "pupil"][0]
+    pupil = next(entry for entry in layout if entry[0] == "pupil")
     amplitude, opd = grid.arrays(pupil[1], pupil[2], flip=True)
     planes = []
     for wavelength, weight in zip(wavelengths, weights, strict=True):

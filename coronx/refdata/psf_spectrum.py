@@ -1,5 +1,6 @@
 """Which wavelengths stand for a star in a filter, and how much each weighs."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,7 @@ def band_weights(
                 f"{edges[-1]:.3g} um; give a spectrum that covers it"
             )
     wavelengths, weights = [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         fine = low + (np.arange(50) + 0.5) * ((high - low) / 50)
         density = (
             np.interp(fine, at, flux)
