@@ -7,14 +7,21 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from coronx.ops.fourier import apply_ramp, forward
+from coronx.ops.interpolation_kernels import Method, variance_weights
 
-__all__ = ["shift_flags", "shift_image", "shift_variance"]
+__all__ = ["mark_beyond", "move_whole", "shift_flags", "shift_image", "shift_variance"]
 
 Array = NDArray[np.float64]
 
-# Half width, in pixels, of the kernel that moves a variance. The squared sinc that it
-# samples holds 94 % of its weight within three pixels at the worst (half-pixel) shift.
-_REACH = 3
+
+def move_whole(values: NDArray[Any], steps: NDArray[np.int_]) -> NDArray[Any]:
+    """Return a copy moved by whole pixels (dx, dy); the edge's value fills what is beyond it."""
+    dx, dy = (int(step) for step in steps)
+    if not (dx or dy):
+        return values.copy()
+    ny, nx = values.shape
+    rows = np.arange(ny) - dy
+    return values.take(rows, 0, mode="clip").take(np.arange(nx) - dx, 1, mode="clip")
 
 
 def shift_image(image: Array, shift: Array) -> Array:
@@ -37,18 +44,19 @@ def shift_image(image: Array, shift: Array) -> Array:
     return apply_ramp(forward(image), shift, image.shape)
 
 
-def _variance_kernel(fraction: float) -> Array:
-    taps = np.arange(-_REACH, _REACH + 1)
-    kernel = np.sinc(taps - fraction) ** 2
-    return kernel / kernel.sum()
+def shift_variance(
+    variance: NDArray[np.floating],
+    shift: Array,
+    *,
+    method: Method = "fourier",
+    blur: float = 0.0,
+) -> NDArray[np.float32]:
+    """Move a variance as moving its image moves the noise.
 
-
-def shift_variance(variance: NDArray[np.floating], shift: Array) -> NDArray[np.float32]:
-    """Move a variance as the Fourier shift of its image moves the noise.
-
-    A sinc-interpolated pixel is a sum of inputs weighted by a sinc, so its variance is the
-    sum of the input variances weighted by the squared sinc; the weights sum to one, and
-    are kept within three pixels, so that one wild value stays a local matter.
+    An interpolated pixel is a weighted sum of inputs, so its variance is the sum of the input
+    variances with the weights squared (`variance_weights`). For a Fourier shift these are a
+    squared sinc, which sums to one, kept within three pixels, so that one wild value
+    stays a local matter.
 
     Parameters
     ----------
@@ -56,6 +64,10 @@ def shift_variance(variance: NDArray[np.floating], shift: Array) -> NDArray[np.f
         Variance, finite and not negative.
     shift : ndarray (2,)
         (dx, dy) in pixels.
+    method : "fourier", "spline" or "lanczos"
+        How the image is moved.
+    blur : float
+        Sigma in pixels of a Gaussian that the image is convolved with in the same sum.
 
     Returns
     -------
@@ -63,12 +75,12 @@ def shift_variance(variance: NDArray[np.floating], shift: Array) -> NDArray[np.f
         The moved variance, not negative; beyond the frame the edge's value is taken.
     """
     whole = np.rint(shift).astype(int)
-    part = shift - whole
-    out = _move_whole(np.asarray(variance, dtype=np.float32), (int(whole[1]), int(whole[0])))
+    part = np.asarray(shift) - whole
+    out = move_whole(np.asarray(variance, dtype=np.float32), whole)
     for axis, fraction in ((1, part[0]), (0, part[1])):
-        if fraction != 0.0:
-            kernel = _variance_kernel(float(fraction))[::-1]
-            out = np.asarray(correlate1d(out, kernel, axis=axis, mode="nearest"), np.float32)
+        if fraction != 0.0 or blur > 0.0:
+            weights = variance_weights(method, float(fraction), blur=blur)
+            out = np.asarray(correlate1d(out, weights, axis=axis, mode="nearest"), np.float32)
     return out
 
 
@@ -91,17 +103,24 @@ def shift_flags(flags: NDArray[np.uint32], shift: Array, *, outside: int) -> NDA
     flags = np.asarray(flags, dtype=np.uint32)
     ny, nx = flags.shape
     out = np.zeros((ny, nx), np.uint32)
-    row, col = np.nonzero(flags)
-    value = flags[row, col]
+    at = np.flatnonzero(flags)
+    row, col = np.divmod(at, nx)
+    value = flags.ravel()[at]
     for dy in _whole_steps(float(shift[1])):
         for dx in _whole_steps(float(shift[0])):
             y, x = row + dy, col + dx
             inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
             # One step maps pixels to different pixels, so plain indexing misses none.
             out[y[inside], x[inside]] |= value[inside]
-    beyond = ~(_inside(ny, shift[1])[:, None] & _inside(nx, shift[0])[None, :])
-    out[beyond] = outside
+    mark_beyond(out, shift, outside)
     return out
+
+
+def mark_beyond(image: NDArray[Any], shift: Array, value: float) -> None:
+    """Set the pixels of a moved image whose source lies beyond the frame, in place."""
+    ny, nx = image.shape
+    image[~_inside(ny, shift[1])] = value
+    image[:, ~_inside(nx, shift[0])] = value
 
 
 def _whole_steps(step: float) -> list[int]:
@@ -115,11 +134,3 @@ def _inside(size: int, step: float) -> NDArray[np.bool_]:
     # A pixel whose centre comes from within the frame is still measured.
     source = np.arange(size) - step
     return (source >= -0.5) & (source <= size - 0.5)
-
-
-def _move_whole(values: NDArray[Any], steps: tuple[int, int]) -> NDArray[Any]:
-    """Move by whole pixels (dy, dx); the edge's value fills what comes from beyond it."""
-    ny, nx = values.shape
-    rows = np.clip(np.arange(ny) - steps[0], 0, ny - 1)
-    cols = np.clip(np.arange(nx) - steps[1], 0, nx - 1)
-    return values[np.ix_(rows, cols)]
