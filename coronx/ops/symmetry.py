@@ -16,7 +16,9 @@ from scipy.interpolate import RectBivariateSpline
 __all__ = ["SymmetryCenter", "symmetry_center"]
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 Mask = NDArray[np.bool_]
+_Found = tuple[Array, Array, float, bool]
 
 _EDGE = 3  # samples around the range searched, for the spline
 _MAX_NEWTON = 20
@@ -95,7 +97,7 @@ def symmetry_center(
     box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     corner = np.array([cols[0], rows[0]], dtype=np.float64)
     search = _Search(weight[box], np.asarray(guess) - corner, limit)
-    found = []
+    found: list[_Found] = []
     for image, hidden in zip(images, bad, strict=True):
         inside = image[box]
         skip = hidden[box] | ~np.isfinite(inside)
@@ -127,14 +129,14 @@ class _Search:
         self._guess = guess
         self._plain = self._transform(weight)
 
-    def _transform(self, plane: Array) -> NDArray[np.complex128]:
+    def _transform(self, plane: Array) -> Complex:
         return np.asarray(scipy.fft.rfft2(plane, s=self._size))
 
-    def _at_lags(self, product: NDArray[np.complex128]) -> Array:
+    def _at_lags(self, product: Complex) -> Array:
         plane = np.asarray(scipy.fft.irfft2(product, s=self._size))
         return plane[np.ix_(self._y % self._size[0], self._x % self._size[1])]
 
-    def center(self, image: Array, skip: Mask) -> tuple[Array, Array, float, bool]:
+    def center(self, image: Array, skip: Mask) -> _Found:
         nothing = self._guess, np.full(2, np.nan), 0.0, False
         weight, plain = self._weight, self._plain
         if skip.any():
