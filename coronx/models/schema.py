@@ -62,6 +62,8 @@ _META: dict[str, Any] = {
     "mask_y": _keyword("[pixel] y of the mask's centre, 1-indexed", "number", "MASKCENY"),
     "mask_recentered": _keyword("PSFMASK hole moved to the mask", "boolean", "MASKMOVD"),
     "wcs_offset": _keyword("[arcsec] FITS WCS minus gwcs at CRPIX", "number", "WCSDIFF"),
+    "blur_sigma": _keyword("[pixel] sigma of the Gaussian convolved with", "number", "BLURSIG"),
+    "high_pass_size": _keyword("[pixel] size of the high-pass filter", "number", "HPFSIZE"),
     "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
     **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},

@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.models.arrays import array_of
+from coronx.ops.shift import move_whole
 
-__all__ = ["set_error"]
+__all__ = ["set_error", "set_moved_error"]
 
 
 def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) -> None:
@@ -38,6 +39,48 @@ def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) ->
     result.var_poisson = np.maximum(np.nan_to_num(rest), 0.0).astype(np.float32)
     if flat is not None:
         result.var_flat = flat.copy()
+
+
+def set_moved_error(
+    result: CubeModel, source: CubeModel, err: NDArray[np.float32], shifts: NDArray[np.float64]
+) -> None:
+    """Set the ERR of a product whose frames were moved, and VAR_* that add up to its square.
+
+    The sum is that of ERR. What of it is read noise, and what is the flat field's, is
+    taken from the nearest pixel of the source, and scaled by what moving did to the frame's
+    variance as a whole.
+
+    Parameters
+    ----------
+    result : CubeModel
+        Changed in place.
+    source : CubeModel
+        The exposure that the product was made from.
+    err : ndarray (nint, ny, nx)
+        1-sigma errors of the product; NaN where there is none.
+    shifts : ndarray (nint, 2)
+        (dx, dy) in pixels by which the frames were moved.
+    """
+    total = np.square(err, dtype=np.float32)
+    before = np.square(source.err, dtype=np.float32)
+    factors = [_median(after) / (_median(b) or 1.0) for after, b in zip(total, before, strict=True)]
+    left = total
+    for name in ("var_rnoise", "var_flat"):
+        given = _array(source, name)
+        if given is None:
+            continue
+        part = np.empty_like(total)
+        for out, frame, shift, factor in zip(part, given, shifts, factors, strict=True):
+            out[:] = factor * move_whole(frame, np.rint(shift).astype(int))
+        part = np.minimum(np.nan_to_num(part), left)
+        setattr(result, name, part)
+        left = left - part
+    set_error(result, result if _array(source, "var_rnoise") is not None else source, err)
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else 0.0
 
 
 def _array(model: CubeModel, name: str) -> NDArray[np.float32] | None:

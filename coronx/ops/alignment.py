@@ -10,7 +10,14 @@ from coronx.ops.median import fill_local_median
 from coronx.ops.registration import Registration, Template
 from coronx.ops.shift import shift_flags, shift_variance
 
-__all__ = ["AlignedStack", "Exposure", "align_stack", "clean_exposure", "registration_noise"]
+__all__ = [
+    "AlignedStack",
+    "Exposure",
+    "align_stack",
+    "clean_exposure",
+    "noise_weights",
+    "registration_noise",
+]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -138,17 +145,28 @@ def registration_noise(mask: Array, target: Exposure, references: Exposure) -> t
     -------
     weight, variance : ndarray (ny, nx)
     """
+    return noise_weights(
+        mask, target.variance[0] + references.variance.mean(axis=0, dtype=np.float64)
+    )
+
+
+def noise_weights(mask: Array, variance: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Return the weight of each pixel in the fits, and the variance of its noise.
+
+    See `registration_noise`; `variance` is that of both images together, or all zero where it
+    is not known.
+    """
     weight = mask**2
     margin = min(_MARGIN, min(mask.shape) // 8)
     if margin:
         inner = np.zeros(mask.shape, bool)
         inner[margin:-margin, margin:-margin] = True
         weight = np.where(inner, weight, 0.0)
-    variance = target.variance[0] + references.variance.mean(axis=0, dtype=np.float64)
     if not variance.any():
         return weight, np.ones(mask.shape)
-    variance = np.maximum(variance, 1e-3 * np.median(variance[variance > 0.0]))
-    return weight / np.sqrt(variance), variance
+    floor = 1e-3 * float(np.median(variance[variance > 0.0]))
+    noise = np.maximum(np.asarray(variance, dtype=np.float64), floor)
+    return weight / np.sqrt(noise), noise
 
 
 def align_stack(

@@ -95,20 +95,20 @@ def _fill_medians(image: NDArray[Any], at: Index) -> Index:
     places = (row + 1) * (nx + 2) + col + 1
     flat[places] = np.nan
     steps = np.array([dy * (nx + 2) + dx for dy, dx in _AROUND])
-    left, counts = places, np.zeros(places.size, np.intp)
+    good = np.isfinite(flat)
+    left, counts = places, good[places[:, None] + steps].sum(axis=1)
     for layer in range(_LAYERS):
-        around = np.sort(flat[left[:, None] + steps], axis=1)  # NaN last
-        count = np.isfinite(around).sum(axis=1)
-        if layer == 0:
-            counts = count
-        each = np.arange(left.size)
-        low = around[each, np.maximum(count - 1, 0) // 2]
-        flat[left] = 0.5 * (low + around[each, np.minimum(count // 2, 7)])
-        left = left[count == 0]
+        count = good[left[:, None] + steps].sum(axis=1) if layer else counts
+        rim, count, left = left[count > 0], count[count > 0], left[count == 0]
+        around = np.sort(flat[rim[:, None] + steps], axis=1)  # NaN last
+        each = np.arange(rim.size)
+        low = around[each, (count - 1) // 2]
+        flat[rim] = 0.5 * (low + around[each, count // 2])
+        good[rim] = True
         if not left.size:
             break
     if left.size:
-        known = flat[np.isfinite(flat)]
+        known = flat[good]
         flat[left] = np.median(known) if known.size else 0.0
     image.ravel()[at] = flat[places]
     return counts

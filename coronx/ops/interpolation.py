@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, spline_filter
 
 from coronx.ops.fourier import apply_ramp, forward, frequencies
-from coronx.ops.gaps import Filled, fill_frame
+from coronx.ops.gaps import fill_frame
 from coronx.ops.interpolation_kernels import SPLINE_ORDER, Method, signal_weights
 from coronx.ops.shift import mark_beyond, move_whole, shift_flags, shift_variance
 
@@ -50,6 +50,7 @@ def move_frame(
     blur: float = 0.0,
     repaired: int = 0,
     unusable: int = 0,
+    blank: int = 0,
 ) -> Moved:
     """Move an image, its variance and its flags, in one interpolation.
 
@@ -80,6 +81,8 @@ def move_frame(
     repaired, unusable : int
         A pixel that was filled gains the first and loses the second; one in a gap too wide to be
         filled gains the second.
+    blank : int
+        Flags of bad pixels that see no sky, and are left as gaps whatever their size.
 
     Returns
     -------
@@ -105,27 +108,28 @@ def move_frame(
         told = shift_flags(flags, shift, outside=outside)
     else:
         filled = fill_frame(data, variance, bad)
-        flags = _retold(flags, filled, repaired, unusable)
+        gap = filled.wide | (filled.bad & ((flags & np.uint32(blank)) != 0))
+        flags = _retold(flags, filled.bad, gap, repaired, unusable)
         values = move_whole(_interpolate(filled.data, part, method, blur), whole)
         spread = shift_variance(filled.variance, shift, method=method, blur=blur)
         told = shift_flags(flags, shift, outside=outside)
-        if filled.wide.any():
-            gap = shift_flags(filled.wide.astype(np.uint32), shift, outside=0) != 0
-            values[gap] = spread[gap] = np.nan
+        if gap.any():
+            lost = shift_flags(gap.astype(np.uint32), shift, outside=0) != 0
+            values[lost] = spread[lost] = np.nan
     mark_beyond(values, shift, np.nan)
     mark_beyond(spread, shift, np.nan)
     return Moved(values, spread, told)
 
 
 def _retold(
-    flags: NDArray[np.uint32], filled: Filled, repaired: int, unusable: int
+    flags: NDArray[np.uint32], bad: Mask, gap: Mask, repaired: int, unusable: int
 ) -> NDArray[np.uint32]:
     """Return flags that tell what was filled, and what could not be."""
-    at = np.flatnonzero(filled.bad)
+    at = np.flatnonzero(bad)
     told = flags.copy()
-    old, wide = told.ravel()[at], filled.wide.ravel()[at]
+    old = told.ravel()[at]
     mended = (old & ~np.uint32(unusable)) | np.uint32(repaired)
-    told.ravel()[at] = np.where(wide, old | np.uint32(unusable), mended)
+    told.ravel()[at] = np.where(gap.ravel()[at], old | np.uint32(unusable), mended)
     return told
 
 

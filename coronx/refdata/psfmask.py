@@ -11,7 +11,7 @@ from coronx.errors import InputError, name_of
 from coronx.refdata.mask_center import find_hole, recenter
 from coronx.refdata.modes import find_mode
 
-__all__ = ["PsfMask", "fit_psfmask"]
+__all__ = ["PsfMask", "fit_psfmask", "read_psfmask"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,26 @@ class PsfMask:
     data: NDArray[np.float64]
     hole: tuple[float, float] | None
     recentered: bool
+
+
+def read_psfmask(
+    name: str, exposure: JwstDataModel, *, inverted: bool = False, move: bool = False
+) -> PsfMask:
+    """Read a PSFMASK file and fit it to an exposure, see `fit_psfmask`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or does not fit.
+    """
+    try:
+        model = ImageModel(name)
+    except (OSError, ValueError, TypeError) as err:
+        raise InputError(
+            f"{name}: cannot be read as a mask ({err}); give another one with override_psfmask"
+        ) from err
+    with model:
+        return fit_psfmask(model, exposure, inverted=inverted, move=move)
 
 
 def fit_psfmask(

@@ -108,15 +108,15 @@ class CoronStep(Guest):
         return [self.open_cube(init)]
 
     def _marked(self, model: CubeModel) -> CubeModel:
-        if self._status(model) != "SKIPPED":
+        if self._status(model) is None:
             self.mark(model, "COMPLETE")
         return model
 
     def mark(self, model: JwstDataModel, status: str) -> None:
         """Record that a model went through this step (COMPLETE) or did not (SKIPPED).
 
-        A change that leaves an exposure as it is marks it SKIPPED; what is not marked is
-        marked COMPLETE by `each` and `together`.
+        A change that leaves an exposure as it is marks it SKIPPED, one that only measures
+        MEASURED; what is not marked is marked COMPLETE by `each` and `together`.
         """
         setattr(extend(model).meta.coronx, self._own_name(), status)
 

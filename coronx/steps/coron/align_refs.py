@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import numpy as np
-from stdatamodels.jwst.datamodels import CubeModel, ImageModel
+from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
@@ -19,8 +19,9 @@ from coronx.ops.alignment import (
     registration_noise,
 )
 from coronx.ops.registration import Template
-from coronx.refdata.psfmask import PsfMask, fit_psfmask
+from coronx.refdata.psfmask import PsfMask
 from coronx.steps.coron._base import CoronStep, bit_mask
+from coronx.steps.coron._registering import name_failures, psfmask_of
 
 __all__ = ["AlignRefsStep"]
 
@@ -101,29 +102,7 @@ class AlignRefsStep(CoronStep):
         InputError
             If there is no mask, or it does not fit.
         """
-        name = self.get_reference_file(science, "psfmask")
-        if name == "N/A":
-            return None
-        area = science.meta.subarray
-        key = (str(name), science.shape[-2:], area.name, area.xstart, area.ystart)
-        # Exposures of one pipeline run share a mask: it is read, and warned about, once.
-        known = self.__dict__.setdefault("_masks", {})
-        if key not in known:
-            try:
-                model = ImageModel(name)
-            except (OSError, ValueError, TypeError) as err:
-                raise InputError(
-                    f"{name}: cannot be read as a mask ({err}); give another one with "
-                    "override_psfmask"
-                ) from err
-            with model:
-                known[key] = fit_psfmask(
-                    model,
-                    science,
-                    inverted=self.mask_convention == "block",
-                    move=self.recenter_mask,
-                )
-        return known[key]
+        return psfmask_of(self, science)
 
     def _clean(self, model: CubeModel) -> Exposure:
         # MIRI's field stop leaves wide areas that see no sky: zero, as in the host's step.
@@ -176,28 +155,18 @@ class AlignRefsStep(CoronStep):
     @staticmethod
     def _checked(references: CubeModel, table: np.ndarray) -> np.ndarray:
         """Return the table of shifts; name what could not be registered, raise if nothing could."""
-        failed = table[table["converged"] == 0]
-        if failed.size == table.size:
+        if not table["converged"].any():
             raise InputError(
                 f"{name_of(references)}: no reference image could be registered to the target; "
                 "check that they show the same scene, or raise max_shift"
             )
-        for row in failed:
-            log.warning(
-                "%s integration %d: not registered within max_shift; left out of the references",
-                row["exposure"].decode(), row["integration"],
-            )  # fmt: skip
+        name_failures(table, "left out of the references")
         return table
 
     @staticmethod
     def _places(table: np.ndarray) -> np.ndarray:
         # The first lies on itself, whatever its noise; one that shows no star, nowhere else.
-        unknown = table["converged"] == 0
-        for row in table[unknown]:
-            log.warning(
-                "%s integration %d: not registered within max_shift; taken to lie on the first",
-                row["exposure"].decode(), row["integration"],
-            )  # fmt: skip
+        unknown = name_failures(table, "taken to lie on the first")
         unknown[0] = True
         table["dx"][unknown] = table["dy"][unknown] = 0.0
         return table
