@@ -173,6 +173,7 @@ class _Fit:
     def together(self, which: NDArray[np.intp], start: Array, out: StarFit) -> StarFit:
         """Fit images from one prediction; those that lie apart, each from its own."""
         place, offset, good = start, out.offset.copy(), np.zeros_like(out.good)
+        change, near_enough = np.inf, _LINEAR
         sigma, scale, residual = out.sigma.copy(), out.scale.copy(), out.residual.copy()
         for _ in range(_ROUNDS):
             design = self._design(place, float(np.median(scale[which])))
@@ -187,13 +188,15 @@ class _Fit:
             if not np.isfinite(change):
                 break
             place = middle
-            if change < _LINEAR:
+            # Where the noise decides, it goes on deciding anew.
+            near_enough = max(_LINEAR, 0.2 * float(np.nanmedian(sigma[which])))
+            if change < near_enough:
                 break
         else:
-            change = np.inf
-        near = np.abs(offset[which] - place).max(axis=1) < 3.0 * _LINEAR
+            near_enough = -1.0
+        near = np.abs(offset[which] - place).max(axis=1) < 3.0 * max(near_enough, _LINEAR)
         inside = np.abs(offset[which]).max(axis=1) < self._limit
-        good[which] = (change < _LINEAR) & near & inside & (scale[which] > 0.0)
+        good[which] = (change < near_enough) & near & inside & (scale[which] > 0.0)
         good[which] &= np.isfinite(sigma[which]).all(axis=1)
         fit = StarFit(offset, sigma, scale, residual, good)
         if len(which) == 1:

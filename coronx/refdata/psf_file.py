@@ -49,6 +49,11 @@ class StarImage:
         self._image = image
         self._oversample = oversample
 
+    def moved(self, pixels: tuple[float, float]) -> "StarImage":
+        """Return the same image, moved by pixels (x, y)."""
+        moved = shift_image(self._image, np.multiply(pixels, self._oversample))
+        return StarImage(self.mode, moved, self._oversample)
+
     def image(
         self, offset_mas: tuple[float, float] | NDArray[np.float64] = (0.0, 0.0)
     ) -> NDArray[np.float64]:

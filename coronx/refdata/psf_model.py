@@ -6,6 +6,7 @@ taken from it once (`coronx.refdata.psf_optics`); each image is then one pass of
 `coronx.refdata.psf_propagation` through them, some fifty times faster than stpsf's own.
 """
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ class StarModel:
             float((before[0] + after[0]) * scale[0]),
             float((before[1] + after[1]) * scale[1]),
         )
+
+    def moved(self, pixels: tuple[float, float]) -> "StarModel":
+        """Return the same model with star and mask, and what is seen of both, moved by (x, y)."""
+        other = copy.copy(self)
+        other._after = self._after + self._propagator.tilt(pixels)
+        return other
 
     def image(
         self,
