@@ -84,8 +84,8 @@ def read_star_image(path: str | Path, mode: CoronagraphMode) -> StarImage:
 
     The image is the first of the extensions OVERDIST, DET_DIST, OVERSAMP, DET_SAMP (stpsf's), or
     else the first image of the file; its keyword OVERSAMP says how many points a pixel has along
-    each axis (1 if absent), STARCENX and STARCENY where the star is (1-based, in its own points; the
-    array's centre if absent), and PIXELSCL, if present, how many arcsec a point has.
+    each axis (1 if absent), STARCENX and STARCENY where the star is (1-based, in its own points;
+    the array's centre if absent), and PIXELSCL, if present, how many arcsec a point has.
 
     Parameters
     ----------

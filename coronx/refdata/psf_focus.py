@@ -14,7 +14,7 @@ __all__ = ["focus_of"]
 
 _RADIAN = math.radians(1 / 3600)
 _DIAMETER = 6.6
-_SMOOTH = 3.0  # points per lambda/D where the occulter is smooth
+_SMOOTH = 2.5  # points per lambda/D where the occulter is smooth
 _SHARP = 6.0  # and where it has edges
 _SUB = 5  # sub-samples of a point along each axis at edges
 _REACH = 12.0  # arcsec: half width of the largest NIRCam occulter, with room

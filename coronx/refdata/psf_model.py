@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.psf_offset import own_offset
+from coronx.refdata.psf_opd import Opd
 from coronx.refdata.psf_optics import read_optics
 from coronx.refdata.psf_propagation import Propagator
 from coronx.refdata.wavefront_modes import drift_modes
@@ -38,7 +39,7 @@ class StarModel:
         The filter.
     propagator : Propagator
         The optics.
-    scale, reference : tuple of float
+    scale, reference, opd
         As the attributes below.
 
     Attributes
@@ -52,6 +53,8 @@ class StarModel:
     reference : tuple of float
         Pixels (x, y) from the mask's centre to the place that offsets are counted from: (0, 0), but
         for bars, where the star stands where the filter's width is.
+    opd : Path, (Path, int) or None
+        The telescope's wavefront that the model has; None for a perfect telescope.
     own_offset : tuple of float
         Where the optics put a star on the mask's centre, off the array's centre: mas along (x, y)
         of the science frame. Removed from every image.
@@ -70,12 +73,14 @@ class StarModel:
         *,
         scale: tuple[float, float],
         reference: tuple[float, float] = (0.0, 0.0),
+        opd: Opd = None,
     ) -> None:
         self.mode = mode
         self.filter = filter_name
         self.fov = propagator.fov
         self.scale = scale
         self.reference = reference
+        self.opd = opd
         self._propagator = propagator
         axis = propagator.axis
         self.pupil_x, self.pupil_y = np.meshgrid(axis, axis)
@@ -190,7 +195,7 @@ def star_model(
     opd_folder: str | Path | None = None,
     date: str | None = None,
     nlambda: int = 5,
-    oversample: int = 4,
+    oversample: int = 2,
     fov_pixels: int = 65,
     jitter_mas: float = 1.0,
 ) -> StarModel:
@@ -211,15 +216,16 @@ def star_model(
         File with the star's spectrum instead: two columns, wavelength in micrometres and flux
         density per unit wavelength.
     opd : str, Path or (path, slice), optional
-        The telescope's wavefront: a file, or None or "none" for none.
+        The telescope's wavefront: a file; "none" for none; by default the closest in time of
+        `opd_folder`, or without a folder the example that comes with stpsf's data, if it is there.
     opd_folder : str or Path, optional
-        Folder of measured wavefronts as MAST names them, of which that closest to `date` is used.
+        Folder of measured wavefronts as MAST names them.
     date : str, optional
         When the star was observed, ISO 8601 (DATE-BEG).
     nlambda : int
         Wavelengths that stand for the band.
     oversample : int
-        Points a pixel along each axis.
+        Points a pixel along each axis; two are enough, since the pixel is integrated over exactly.
     fov_pixels : int
         Pixels along a side of the images, odd.
     jitter_mas : float
@@ -243,5 +249,10 @@ def star_model(
     )
     propagator = optics.propagator(fov=fov_pixels, oversample=oversample, jitter_mas=jitter_mas)
     return StarModel(
-        mode, filter_name, propagator, scale=optics.scale_mas, reference=optics.reference
+        mode,
+        filter_name,
+        propagator,
+        scale=optics.scale_mas,
+        reference=optics.reference,
+        opd=optics.opd,
     )

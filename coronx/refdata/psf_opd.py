@@ -8,14 +8,19 @@ from astropy.time import Time
 
 from coronx.errors import InputError
 
-__all__ = ["Opd", "choose_opd"]
+__all__ = ["EXAMPLE", "Opd", "choose_opd"]
 
 Opd = Path | tuple[Path, int] | None
+
+
+EXAMPLE = "JWST_OTE_OPD_cycle1_example_2022-07-30.fits"
+"""The wavefront that comes with stpsf's data: measured in flight, in July 2022."""
 
 
 def choose_opd(
     opd: str | Path | tuple[str | Path, int] | None,
     *,
+    data: Path,
     folder: str | Path | None = None,
     date: str | None = None,
 ) -> Opd:
@@ -24,12 +29,15 @@ def choose_opd(
     Parameters
     ----------
     opd : str, Path, (path, slice) or None
-        A FITS file (1024 x 1024, micrometres, or a cube and the number of its slice), or None or
-        "none" for none.
+        A FITS file (1024 x 1024, micrometres, or a cube and the number of its slice), also of the
+        data folder; "none" for none; None for the closest in time of `folder`, or without a folder
+        the example that comes with stpsf's data, if it is there, or else none.
+    data : Path
+        stpsf's data folder.
     folder : str or Path, optional
-        Folder with wavefronts as MAST names them; used when no `opd` is given.
+        Folder with wavefronts as MAST names them.
     date : str, optional
-        ISO 8601; the wavefront measured closest to it is used.
+        ISO 8601; the wavefront of `folder` measured closest to it is used.
 
     Returns
     -------
@@ -42,21 +50,22 @@ def choose_opd(
         If a file or a date is missing.
     """
     if isinstance(opd, tuple):
-        return _file(opd[0]), int(opd[1])
-    if opd is not None and str(opd).lower() != "none":
-        return _file(opd)
-    if opd is not None or folder is None:
-        return None
+        return _file(opd[0], data), int(opd[1])
+    if opd is not None:
+        return None if str(opd).lower() == "none" else _file(opd, data)
+    if folder is None:
+        return data / EXAMPLE if (data / EXAMPLE).is_file() else None
     if date is None:
         raise InputError(f"{folder}: no date to choose a wavefront by; give date, or opd a file")
-    return _closest(Path(folder), date)
+    return _closest(Path(folder).expanduser(), date)
 
 
-def _file(path: str | Path) -> Path:
+def _file(path: str | Path, data: Path) -> Path:
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise InputError(f"opd: {path} is not a file; give a wavefront's FITS file or none")
-    return path
+    for place in (path, data / path):
+        if place.is_file():
+            return place
+    raise InputError(f"opd: {path} is not a file; give a wavefront's FITS file or none")
 
 
 def _closest(folder: Path, date: str) -> Path:
@@ -80,7 +89,7 @@ def _closest(folder: Path, date: str) -> Path:
 
 def _day(path: Path) -> float | None:
     try:
-        return Time(datetime.strptime(path.name[1:9], "%Y%m%d")).mjd  # noqa: DTZ007
+        return Time(datetime.strptime(path.name[1:9], "%Y%m%d")).mjd
     except ValueError:
         return None
 

@@ -8,7 +8,7 @@ of the science frame.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,6 +56,8 @@ class Optics:
     reference : tuple of float
         Pixels (x, y) from the mask's centre to the place that offset (0, 0) stands for: along bars
         the star's place depends on the filter.
+    opd : Path, (Path, int) or None
+        The telescope's wavefront; None for a perfect telescope.
     """
 
     planes: tuple[Plane, ...]
@@ -65,6 +67,7 @@ class Optics:
     diffusion: float
     kernel: NDArray[np.float64]
     reference: tuple[float, float]
+    opd: Opd = None
 
     def propagator(self, *, fov: int, oversample: int, jitter_mas: float) -> Propagator:
         """Return what makes images of these planes."""
@@ -103,8 +106,10 @@ def read_optics(
             f"{filter_name} is not offered with {mode.coronmsk}; give one of "
             f"{', '.join(mode.filters)}"
         )
-    wavefront = choose_opd(opd, folder=opd_folder, date=date)
-    folder = find_data(mode, filter_name, data_path, with_opd=wavefront is not None)
+    folder = find_data(mode, filter_name, data_path)
+    wavefront = choose_opd(opd, data=folder, folder=opd_folder, date=date)
+    if wavefront is not None:
+        find_data(mode, filter_name, data_path, with_opd=True)
     throughput = folder / instrument_name(mode) / "filters" / f"{filter_name}_throughput.fits"
     wavelengths, weights = band_weights(
         throughput, nlambda, spectral_type=spectral_type, spectrum=spectrum
@@ -112,7 +117,8 @@ def read_optics(
     with stpsf_with(folder) as stpsf:
         instrument = _configured(stpsf, mode, filter_name, wavefront)
         system = instrument.get_optical_system(fft_oversample=2, fov_pixels=5)
-        return _taken(stpsf, instrument, system, mode, wavelengths, weights)
+        optics = _taken(stpsf, instrument, system, mode, wavelengths, weights)
+    return replace(optics, opd=wavefront)
 
 
 def _configured(stpsf: ModuleType, mode: CoronagraphMode, filter_name: str, opd: Opd) -> Any:

@@ -18,12 +18,23 @@ from scipy.ndimage import binary_dilation
 from coronx.refdata.modes import MODES, CoronagraphMode
 from coronx.refdata.psf_data import MIN_VERSION, PUPIL, instrument_name
 from coronx.simulate.bandpass import BANDPASSES
-from coronx.simulate.pupil import DIAMETER, lyot_stop, primary, segment_centers, telescope_axes
+from coronx.simulate.pupil import (
+    DIAMETER,
+    build_pupil,
+    lyot_stop,
+    primary,
+    segment_centers,
+    telescope_axes,
+)
+from coronx.simulate.wavefront import static_opd
 
-__all__ = ["COMA_NM", "build_stpsf_data", "write_opd"]
+__all__ = ["COMA_NM", "OPD", "build_stpsf_data", "write_opd"]
 
 _SIZE = 1024  # fixed by stpsf's file names
 _HEADER = {"PUPLSCAL": DIAMETER / _SIZE, "PUPLDIAM": DIAMETER, "DIAM": DIAMETER}
+
+OPD = "JWST_OTE_OPD_standin.fits.gz"
+"""The stand-in's wavefront of the telescope, 65 nm rms."""
 
 COMA_NM = 90.0
 """Coma along y of NIRCam's optics: as in the genuine ones, what moves the star off the array's
@@ -59,7 +70,7 @@ def build_stpsf_data(folder: Path) -> Path:
     amplitude = primary(_SIZE)
     _save(folder / PUPIL, amplitude)
     _save(folder / "JWpupil_segments_RevW_npix1024.fits.gz", _segments(amplitude, x, y))
-    write_opd(folder / "JWST_OTE_OPD_standin.fits.gz", np.zeros((_SIZE, _SIZE)))
+    write_opd(folder / OPD, _wavefront())
     _aberrations(folder / "si_zernikes_coron_wfe.fits", ("NIRCamSWA", "NIRCamLWA"), _NIRCAM)
     _aberrations(folder / "si_zernikes_isim_cv3.fits", ("MIRI",), _MIRI)
     _filters(folder)
@@ -87,6 +98,12 @@ def write_opd(path: Path, opd_nm: NDArray[np.float64], *, date: str | None = Non
     path.parent.mkdir(parents=True, exist_ok=True)
     hdu.writeto(path, overwrite=True)
     return path
+
+
+def _wavefront() -> NDArray[np.float64]:
+    coarse = build_pupil(MODES["nircam-335r"], _SIZE // 4)
+    opd = static_opd(coarse, 65.0, rng=np.random.default_rng(20220730))
+    return 1e9 * np.kron(opd, np.ones((4, 4)))
 
 
 def _save(path: Path, array: NDArray) -> None:
