@@ -17,7 +17,7 @@ from scipy.linalg import cho_factor, cho_solve
 from coronx.ops.median import fill_local_median
 from coronx.ops.registration import Template
 
-__all__ = ["Prediction", "StarFit", "fit_star"]
+__all__ = ["Prediction", "StarFit", "fit_star", "robust_mean"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -80,14 +80,15 @@ def fit_star(
     bad: Mask,
     predict: Callable[[Array], Prediction],
     *,
+    first: Array,
     weight: Array,
     limit: float,
     model_error: float = 0.02,
 ) -> StarFit:
     """Measure the star's offset from the mask in every image.
 
-    A first estimate is the peak of the normalised cross-correlation, weighted, of image and
-    prediction at zero. From there on least squares by Gauss-Newton: flux, background, offset and
+    A first estimate is the peak of the normalised cross-correlation, weighted, of the image and the
+    one expected at no offset. From there on least squares by Gauss-Newton: flux, background, offset and
     modes are fitted together, the prediction's slopes being taken where the images' median offset
     is. The modes' expected sizes enter as observations of zero (Gaussian priors), which is
     the same as treating them as correlated noise.
@@ -102,6 +103,8 @@ def fit_star(
         Pixels without a meaning; those that are not finite have none either.
     predict : callable
         Makes a prediction for an offset (x, y) in pixels.
+    first : ndarray (ny, nx)
+        The image expected at no offset.
     weight : ndarray (ny, nx)
         Weight of each pixel in the first estimate: the mask's transmission squared.
     limit : float
@@ -126,12 +129,44 @@ def fit_star(
     bad = bad | ~np.isfinite(images)
     images = np.where(bad, 0.0, images)
     noise = _typical(variance, bad)
-    found = _first(images, bad, predict(np.zeros(2)).image, weight, limit)
+    found = _first(images, bad, first, weight, limit)
     offset, good = found.offset, found.good
     fit = _Fit(images, bad, noise, predict, limit, model_error)
     if not good.any():
         return found
     return fit.together(np.flatnonzero(good), np.median(offset[good], axis=0), found)
+
+
+def robust_mean(places: Array, good: Mask) -> tuple[Array, Array]:
+    """Return the mean of places without those that lie apart, and their scatter.
+
+    Parameters
+    ----------
+    places : ndarray (n, 2)
+        (x, y) in pixels.
+    good : ndarray of bool (n,)
+        Which are to be believed; at least one.
+
+    Returns
+    -------
+    mean, scatter : ndarray (2,)
+        Of those within 4 standard deviations, estimated from the median absolute deviation. The
+        scatter of a single one is NaN.
+
+    Raises
+    ------
+    ValueError
+        If none is good.
+    """
+    known = places[good]
+    if not len(known):
+        raise ValueError("no good place to take a mean of")
+    away = np.abs(known - np.median(known, axis=0))
+    wide = np.maximum(4.0 * 1.4826 * np.median(away, axis=0), 1e-6)
+    kept = known[(away <= wide).all(axis=1)] if len(known) > 3 else known
+    if len(kept) < 2:
+        return kept.mean(axis=0) if len(kept) else np.median(known, axis=0), np.full(2, np.nan)
+    return kept.mean(axis=0), kept.std(axis=0, ddof=1)
 
 
 def _typical(variance: NDArray[np.floating], bad: Mask) -> Array:

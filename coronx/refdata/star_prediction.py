@@ -52,10 +52,14 @@ class ExpectedStar:
         x, y = (float(o) for o in offset)
         if (x, y) not in self._known:
             mas = offset * self._scale
-            image = self._model.image(mas)
+            image = self.image(offset)
             slopes = self._model.offset_images(mas) * self._scale[:, None, None]
             self._known[x, y] = Prediction(image, slopes, self._modes(offset, image.shape))
         return self._known[x, y]
+
+    def image(self, offset: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the image alone."""
+        return self._model.image(offset * self._scale)
 
     def _modes(
         self, offset: NDArray[np.float64], shape: tuple[int, int]
