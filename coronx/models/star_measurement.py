@@ -17,7 +17,7 @@ from coronx.refdata.modes import CoronagraphMode, find_mode
 from coronx.refdata.psf_file import StarImage
 from coronx.refdata.psf_model import StarModel
 from coronx.refdata.star_prediction import ExpectedStar
-from coronx.refdata.transmission import transmission
+from coronx.refdata.transmission import is_bar, transmission
 
 __all__ = ["Measured", "by_model", "by_symmetry", "mode_and_mask"]
 
@@ -118,8 +118,9 @@ def by_symmetry(model: CubeModel, *, bad_bits: int, max_offset: float) -> Measur
     scale = float(np.sqrt(mode.scale[0] * mode.scale[1]))
     width = fwhm_pixels(None, model.meta.instrument.filter, scale, diameter_m=_DIAMETER)
     through = transmission(mode, shape=(ny, nx), center=mask)
+    guess = _pointed(model, mode, mask)
     y, x = np.ogrid[:ny, :nx]
-    halo = np.hypot(x - mask[0], y - mask[1]) < _HALO * width
+    halo = np.hypot(x - guess[0], y - guess[1]) < _HALO * width
     bad = _bad(model, bad_bits)
     limit = max_offset / min(mode.scale)
     if not (through * halo).any():
@@ -131,8 +132,18 @@ def by_symmetry(model: CubeModel, *, bad_bits: int, max_offset: float) -> Measur
     for image, hidden in zip(images, bad, strict=True):
         free = image[sky & ~hidden]
         image -= float(np.median(free)) if free.size > 100 else 0.0
-    found = symmetry_center(images, bad, weight=through * halo, guess=mask, limit=limit)
+    found = symmetry_center(images, bad, weight=through * halo, guess=guess, limit=limit)
     return Measured(found.place, found.sigma, found.good, "symmetry")
+
+
+def _pointed(
+    model: CubeModel, mode: CoronagraphMode, mask: tuple[float, float]
+) -> tuple[float, float]:
+    """Return about where the star is: along a bar, where the pointing puts it."""
+    x = model.meta.wcsinfo.crpix1
+    if not is_bar(mode) or x is None or not 1 <= x <= model.shape[-1]:
+        return mask
+    return float(x) - 1.0, mask[1]
 
 
 def _bad(model: CubeModel, bits: int) -> Mask:

@@ -26,6 +26,7 @@ _ROUNDS = 5
 # Pixels: how far from where the prediction was made the fit is believed to be linear.
 _LINEAR = 0.03
 _MAX_STEP = 0.7
+_SURE = 0.25  # of the range searched: a larger uncertainty is no measurement
 _CLIP = 7.0  # standard deviations, of the residuals where these are larger than the errors
 _FEWEST = 20  # good pixels for each parameter that has no expected size
 
@@ -64,7 +65,7 @@ class StarFit:
     residual : ndarray (n,)
         Root of chi square by degree of freedom.
     good : ndarray of bool (n,)
-        Whether the fit came to rest within the range searched.
+        Whether the fit came to rest within the range searched, known to a quarter of that range.
     """
 
     offset: Array
@@ -232,7 +233,8 @@ class _Fit:
         near = np.abs(offset[which] - place).max(axis=1) < 3.0 * max(near_enough, _LINEAR)
         inside = np.abs(offset[which]).max(axis=1) < self._limit
         good[which] = (change < near_enough) & near & inside & (scale[which] > 0.0)
-        good[which] &= np.isfinite(sigma[which]).all(axis=1)
+        # NaN is not less than anything.
+        good[which] &= (sigma[which] < _SURE * self._limit).all(axis=1)
         fit = StarFit(offset, sigma, scale, residual, good)
         if len(which) == 1:
             return fit

@@ -23,6 +23,8 @@ _Found = tuple[Array, Array, float, bool]
 _EDGE = 3  # samples around the range searched, for the spline
 _MAX_NEWTON = 20
 _TOLERANCE = 1e-4  # pixels
+_LEAST = 0.5  # correlation: with less, most of the image is not symmetric
+_SURE = 0.25  # of the range searched: a larger uncertainty is no measurement
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class SymmetryCenter:
     correlation : ndarray (n,)
         Of the image with itself, turned about the place; 1 for perfect symmetry.
     good : ndarray of bool (n,)
-        Whether there is a maximum within the range searched.
+        Whether there is a maximum within the range searched, known to a quarter of that range, with
+        a correlation of at least one half.
     """
 
     place: Array
@@ -161,9 +164,10 @@ class _Search:
         lag, value, curve, converged = _climb(spline, start)
         place = lag / 2.0
         good = converged and float(np.abs(place - self._guess).max()) <= self._limit
-        good = good and value > 0.0
-        count = float(np.median(pairs)) / float(weight.max())
-        return place, _sigma(value, curve, count), value, good
+        sigma = _sigma(value, curve, float(np.median(pairs)) / float(weight.max()))
+        # NaN is not less than anything.
+        good = good and value > _LEAST and bool((sigma < _SURE * self._limit).all())
+        return place, sigma, value, good
 
 
 def _climb(spline: RectBivariateSpline, start: Array) -> tuple[Array, float, Array, bool]:

@@ -42,7 +42,7 @@ class ExpectedStar:
     ) -> None:
         self._model: Any = model.moved(center)
         self._scale = np.array(model.scale)
-        self._drift = drift_nm if isinstance(model, StarModel) else 0.0
+        self._drift = drift_nm if hasattr(model, "mode_images") else 0.0
         self._known: dict[tuple[float, float], Prediction] = {}
         self._changes: dict[tuple[float, float], NDArray[np.float64]] = {}
         self._shapes: NDArray[np.float64] | None = None

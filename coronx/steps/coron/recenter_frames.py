@@ -13,7 +13,7 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
 from coronx.models.members import check_good, role_of
-from coronx.models.pointing import StarPlace, displace, record_mask, record_star
+from coronx.models.pointing import StarPlace, displace, find_star, record_mask, record_star
 from coronx.models.psfalign import OUTSIDE
 from coronx.models.star_measurement import Measured, by_model, by_symmetry, mode_and_mask
 from coronx.models.star_places import record_places
@@ -92,11 +92,13 @@ class RecenterFramesStep(CoronStep):
         check_good(model)
         found = self._measured(model)
         if not found.good.any():
+            star = find_star(model)
             log.warning(
-                "%s: the star is not found within max_offset of the mask's centre by its %s; it is "
-                "taken to be at the centre", name_of(model), found.source,
+                "%s: no star is found by %s within max_offset of the mask's centre; it is taken to be "
+                "at (%.2f, %.2f), by its %s",
+                name_of(model), found.source, star.x + 1, star.y + 1, star.source,
             )  # fmt: skip
-            found = _at(model, mode_and_mask(model)[1], "mask centre")
+            found = _at(model, (star.x, star.y), star.source)
         mean = _record(result, found)
         if self.measure_only:
             self.mark(result, "MEASURED")
