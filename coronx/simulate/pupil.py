@@ -18,7 +18,15 @@ from scipy.ndimage import distance_transform_edt
 
 from coronx.refdata.modes import CoronagraphMode
 
-__all__ = ["DIAMETER", "Pupil", "build_pupil"]
+__all__ = [
+    "DIAMETER",
+    "Pupil",
+    "build_pupil",
+    "lyot_stop",
+    "primary",
+    "segment_centers",
+    "telescope_axes",
+]
 
 DIAMETER = 6.65
 """Side in metres of the square grid, which just holds the pupil."""
@@ -86,11 +94,31 @@ def build_pupil(mode: CoronagraphMode, size: int) -> Pupil:
     # V3 points to (sin a, cos a) in the ideal axes: the pupil is turned clockwise by a.
     turn = -mode.v3_idl_y_angle
     fine = size * _FINE
-    primary = _sample(
+    fine_amplitude = primary(fine, turn)
+    fine_x, fine_y = telescope_axes(fine, turn)
+    axis = _axis(size)
+    x, y = telescope_axes(size, turn)
+    centers = segment_centers()
+    distance2 = (x[..., None] - centers[:, 0]) ** 2 + (y[..., None] - centers[:, 1]) ** 2
+    return Pupil(
+        u=axis,
+        v=axis,
+        x=x,
+        y=y,
+        amplitude=_bin(fine_amplitude),
+        stop=_bin(lyot_stop(mode, fine_amplitude, fine_x, fine_y)),
+        segments=np.argmin(distance2, axis=-1),
+        centers=centers,
+    )
+
+
+def primary(size: int, turn: float = 0.0) -> NDArray[np.float64]:
+    """Return the primary behind its supports, 0 or 1, turned by `turn` degrees; (size, size)."""
+    segments = _sample(
         poppy.MultiHexagonAperture(
             rings=2, flattoflat=_FLAT_TO_FLAT, gap=_GAP, center=False, rotation=turn
         ),
-        fine,
+        size,
     )
     supports = _sample(
         poppy.AsymmetricSecondaryObscuration(
@@ -99,34 +127,18 @@ def build_pupil(mode: CoronagraphMode, size: int) -> Pupil:
             support_width=(0.11, 0.11, 0.11),
             rotation=turn,
         ),
-        fine,
+        size,
     )
-    fine_amplitude = primary * supports
-    fine_x, fine_y = _telescope_axes(_axis(fine), turn)
-    axis = _axis(size)
-    x, y = _telescope_axes(axis, turn)
-    centers = _segment_centers()
-    distance2 = (x[..., None] - centers[:, 0]) ** 2 + (y[..., None] - centers[:, 1]) ** 2
-    return Pupil(
-        u=axis,
-        v=axis,
-        x=x,
-        y=y,
-        amplitude=_bin(fine_amplitude),
-        stop=_bin(_lyot_stop(mode, fine_amplitude, fine_x, fine_y)),
-        segments=np.argmin(distance2, axis=-1),
-        centers=centers,
-    )
+    return segments * supports
 
 
 def _axis(size: int) -> NDArray[np.float64]:
     return (np.arange(size) - (size - 1) / 2) * (DIAMETER / size)
 
 
-def _telescope_axes(
-    axis: NDArray[np.float64], turn: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    u, v = np.meshgrid(axis, axis)
+def telescope_axes(size: int, turn: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coordinates in metres, telescope's axes, of a grid turned by `turn` degrees."""
+    u, v = np.meshgrid(_axis(size), _axis(size))
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     return u * cos + v * sin, v * cos - u * sin
 
@@ -140,7 +152,8 @@ def _bin(fine: NDArray[np.float64]) -> NDArray[np.float64]:
     return fine.reshape(size, _FINE, size, _FINE).mean(axis=(1, 3))
 
 
-def _segment_centers() -> NDArray[np.float64]:
+def segment_centers() -> NDArray[np.float64]:
+    """Return the centres of the segments in metres, telescope's axes, shape (18, 2)."""
     pitch = _FLAT_TO_FLAT + _GAP
     rows = []
     for q in range(-2, 3):
@@ -151,12 +164,13 @@ def _segment_centers() -> NDArray[np.float64]:
     return np.array(rows)
 
 
-def _lyot_stop(
+def lyot_stop(
     mode: CoronagraphMode,
     amplitude: NDArray[np.float64],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
 ) -> NDArray[np.float64]:
+    """Return a mode's Lyot stop, 0 or 1, from the primary and the telescope's coordinates."""
     if mode.instrument == "MIRI":
         # The stop shrinks the outline and the supports; the gaps are too thin to matter.
         margin = _MARGIN_LYOT if mode.exp_type == "MIR_LYOT" else _MARGIN_4QPM
