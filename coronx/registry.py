@@ -1,8 +1,8 @@
-"""The one table of coronx's steps: class, alias, product suffix, pipeline or not.
+"""The one table of coronx's steps: class, alias, product suffix, status keyword, pipeline or not.
 
-The stpipe entry point, the stripping of suffixes from file names, the lazy
-public names of the package, the documentation index and the contract tests all
-read this table; nothing else lists the steps.
+The stpipe entry point, the stripping of suffixes from file names, the keywords that
+record what was done, the lazy public names of the package, the documentation index and
+the contract tests all read this table; nothing else lists the steps.
 """
 
 from typing import NamedTuple
@@ -25,6 +25,9 @@ class Entry(NamedTuple):
         Suffixes of the products that it writes.
     is_pipeline : bool
         Whether it is a pipeline.
+    status : str
+        FITS keyword that records whether an exposure went through the step, where the host
+        has none for it.
     """
 
     module: str
@@ -32,9 +35,35 @@ class Entry(NamedTuple):
     alias: str
     suffixes: tuple[str, ...]
     is_pipeline: bool = False
+    status: str = ""
+
+    @property
+    def name(self) -> str:
+        """The step's name in a pipeline: its alias without the prefix."""
+        return self.alias.removeprefix("coronx_")
+
+
+def _frames(name: str, cls: str, suffix: str, status: str) -> Entry:
+    """Return the row of a step that changes exposures one way and keeps them exposures."""
+    return Entry(
+        f"coronx.steps.coron.{name}", cls, f"coronx_{name}", (suffix,), status=f"S_{status}"
+    )
 
 
 REGISTRY: tuple[Entry, ...] = (
+    _frames("subtract_background", "SubtractBackgroundStep", "bgsub", "CXBKG"),
+    _frames("subtract_median", "SubtractMedianStep", "medsub", "CXMED"),
+    _frames("fix_bad_pixels", "FixBadPixelsStep", "bpfix", "CXBAD"),
+    _frames("replace_nans", "ReplaceNansStep", "nonan", "CXNAN"),
+    _frames("update_nircam_centers", "UpdateNircamCentersStep", "centers", "CXCEN"),
+    _frames("recenter_frames", "RecenterFramesStep", "recenter", "CXREC"),
+    _frames("align_frames", "AlignFramesStep", "aligned", "CXALI"),
+    _frames("pad_frames", "PadFramesStep", "padded", "CXPAD"),
+    _frames("crop_frames", "CropFramesStep", "cropped", "CXCRO"),
+    _frames("coadd_frames", "CoaddFramesStep", "coadded", "CXCOA"),
+    _frames("remove_frames", "RemoveFramesStep", "kept", "CXREM"),
+    _frames("blur_frames", "BlurFramesStep", "blurred", "CXBLU"),
+    _frames("high_pass_filter", "HighPassFilterStep", "hpfilt", "CXHPF"),
     Entry("coronx.steps.coron.stack_refs", "StackRefsStep", "coronx_stack_refs", ("psfstack",)),
     Entry("coronx.steps.coron.align_refs", "AlignRefsStep", "coronx_align_refs", ("psfalign",)),
     Entry("coronx.steps.coron.klip", "KlipStep", "coronx_klip", ("psfsub", "psfmodel")),

@@ -9,12 +9,16 @@ from typing import Any
 
 from coronx.errors import InputError
 
-__all__ = ["Association", "read_association"]
+__all__ = ["KINDS", "Association", "read_association", "write_association"]
+
+KINDS = ("science", "psf", "background", "psf_background")
+"""Types of member that are read: exposures of the target, of reference stars, and of the sky
+beside each."""
 
 
 @dataclass(frozen=True)
 class Association:
-    """The members of a coron3 association.
+    """An association and its members.
 
     Attributes
     ----------
@@ -24,16 +28,22 @@ class Association:
         Its identifier and pool.
     product : str
         Name of the combined product.
-    science, psf : tuple of Path
-        Science exposures and reference-star exposures, in the file's order.
+    members : tuple of (Path, str)
+        Files and their types, one of `KINDS`, in the file's order.
+    table : mapping
+        What the file says.
     """
 
     path: Path
     asn_id: str
     pool: str
     product: str
-    science: tuple[Path, ...]
-    psf: tuple[Path, ...]
+    members: tuple[tuple[Path, str], ...]
+    table: Mapping[str, Any]
+
+    def of(self, kind: str) -> tuple[Path, ...]:
+        """Return the members of a type."""
+        return tuple(path for path, role in self.members if role == kind)
 
 
 def read_association(
@@ -44,10 +54,10 @@ def read_association(
     Parameters
     ----------
     path : str or Path
-        A JSON file with one product whose members have the ``exptype`` science or psf, in
-        any case and order; members of other types are left alone.
+        A JSON file with one product whose members have an ``exptype`` of `KINDS`, in any
+        case and order; members of other types are left alone.
     needed : tuple of str
-        The types of which there must be a member.
+        The types of which there must be a member; there must be one of some type in any case.
 
     Returns
     -------
@@ -71,27 +81,52 @@ def read_association(
             f"{path}: not an association ({type(err).__name__}: {err}); it needs asn_id and a "
             "product with a name and members"
         ) from err
-    found: dict[str, list[Path]] = {"science": [], "psf": []}
-    for member in members:
-        kind = str(member.get("exptype", "")).lower()
-        if kind in found:
-            found[kind].append(_inside(path, str(member.get("expname", ""))))
-    for kind, remedy in (("science", "target"), ("psf", "reference star")):
-        if kind in needed and not found[kind]:
+    found = tuple(
+        (_inside(path, str(member.get("expname", ""))), kind)
+        for member in members
+        if (kind := str(member.get("exptype", "")).lower()) in KINDS
+    )
+    remedies = {"science": "target", "psf": "reference star"}
+    for kind in needed:
+        if kind not in {role for _, role in found}:
             raise InputError(
-                f"{path}: no member of exptype {kind}; add an exposure of the {remedy} to it"
+                f"{path}: no member of exptype {kind}; add an exposure of the "
+                f"{remedies.get(kind, kind)} to it"
             )
-    for file in (*found["science"], *found["psf"]):
+    if not found:
+        raise InputError(f"{path}: no member of exptype {', '.join(KINDS)}; add one")
+    for file, _ in found:
         if not file.is_file():
             raise InputError(f"{path}: its member {file.name} is missing; put it beside the file")
-    return Association(
-        path,
-        asn_id,
-        str(table.get("asn_pool", "none")),
-        name,
-        tuple(found["science"]),
-        tuple(found["psf"]),
-    )
+    return Association(path, asn_id, str(table.get("asn_pool", "none")), name, found, table)
+
+
+def write_association(path: Path, table: Mapping[str, Any], renamed: Mapping[str, str]) -> None:
+    """Write the association of exposures that were made from those of another.
+
+    Parameters
+    ----------
+    path : Path
+        The file, replaced in one go if it is there.
+    table : mapping
+        What the other association says.
+    renamed : mapping
+        Names of the new files by those of the old; members of `KINDS` that are not in it are
+        left out, since nothing was made from them.
+    """
+    products = []
+    for product in table["products"]:
+        members = []
+        for member in map(_lower_keys, product["members"]):
+            name = Path(str(member.get("expname", ""))).name
+            if name in renamed:
+                members.append({**member, "expname": renamed[name]})
+            elif str(member.get("exptype", "")).lower() not in KINDS:
+                members.append(member)
+        products.append({**product, "members": members})
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(json.dumps({**table, "products": products}, indent=2, default=str))
+    temporary.replace(path)
 
 
 def _load(path: Path) -> Mapping[str, Any]:

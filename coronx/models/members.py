@@ -15,10 +15,18 @@ from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
-from coronx.models.association import read_association
+from coronx.models.association import KINDS, Association, read_association
 from coronx.refdata.modes import plain_mask_name
 
-__all__ = ["Members", "check_alike", "check_good", "open_cube", "open_members"]
+__all__ = [
+    "Members",
+    "check_alike",
+    "check_good",
+    "open_all",
+    "open_cube",
+    "open_members",
+    "role_of",
+]
 
 
 @dataclass
@@ -29,16 +37,33 @@ class Members:
     ----------
     asn_id, product, pool, table : str
         Identifier, name of the combined product, pool, and file name of the association.
-    science, psf : list of CubeModel
-        Exposures of the target and of reference stars.
+    models : ModelContainer
+        Its exposures, each with its type in ``meta.asn.exptype``.
     """
 
     asn_id: str
     product: str
     pool: str
     table: str
-    science: list[CubeModel]
-    psf: list[CubeModel]
+    models: ModelContainer
+
+    def of(self, role: str) -> list[CubeModel]:
+        """Return the exposures of a type, see `role_of`."""
+        return [model for model in self.models if role_of(model) == role]
+
+
+def role_of(model: JwstDataModel) -> str:
+    """Return what an exposure shows: science, psf, background or psf_background.
+
+    An association says so; without one, the header (IS_PSF, BKGDTARG).
+    """
+    told = str((model.meta.asn.instance or {}).get("exptype", "")).lower()
+    if told in KINDS:
+        return told
+    psf = bool(model.meta.exposure.psf_reference)
+    if model.meta.observation.bkgdtarg:
+        return "psf_background" if psf else "background"
+    return "psf" if psf else "science"
 
 
 def open_cube(path: Path) -> CubeModel:
@@ -80,6 +105,24 @@ def open_cube(path: Path) -> CubeModel:
     return model
 
 
+def open_all(association: Association) -> ModelContainer:
+    """Open the exposures of an association, and say of each what type it is.
+
+    Raises
+    ------
+    InputError
+        If one cannot be used.
+    """
+    models = ModelContainer()
+    for path, kind in association.members:
+        model = open_cube(path)
+        model.meta.asn.exptype = kind
+        models.append(model)
+    models.asn_table = dict(association.table)
+    models.asn_table_name = association.path.name
+    return models
+
+
 def open_members(association: Any) -> Members:
     """Open an association's exposures.
 
@@ -95,29 +138,28 @@ def open_members(association: Any) -> Members:
     """
     if isinstance(association, Path):
         asn = read_association(association)
-        science, psf = ([open_cube(path) for path in paths] for paths in (asn.science, asn.psf))
-        return Members(asn.asn_id, asn.product, asn.pool, asn.path.name, science, psf)
+        return Members(asn.asn_id, asn.product, asn.pool, asn.path.name, open_all(asn))
     if not isinstance(association, ModelContainer):
         raise InputError(
             f"{association!r}: not an association; give the path of a coron3 _asn.json file"
         )
-    kinds: dict[str, list[CubeModel]] = {"science": [], "psf": []}
+    models = ModelContainer()
     for model in association:
-        kind = str(model.meta.asn.exptype).lower()
-        if kind in kinds:
-            kinds[kind].append(model.copy())
-    for kind, models in kinds.items():
-        if not models:
+        # The host takes what is not told for science; headers know better.
+        if role_of(model) in KINDS:
+            models.append(model.copy())
+    models.asn_table, models.asn_table_name = association.asn_table, association.asn_table_name
+    for kind in ("science", "psf"):
+        if kind not in {role_of(model) for model in models}:
             raise InputError(f"{association!r}: no member of exptype {kind}; add one")
-    table = getattr(association, "asn_table", {})
+    table = association.asn_table or {}
     products = table.get("products") or [{}]
     return Members(
-        str(table.get("asn_id", "a3001")),
-        str(products[0].get("name", "coronx")),
-        str(table.get("asn_pool", "none")),
-        str(getattr(association, "asn_table_name", None) or "none"),
-        kinds["science"],
-        kinds["psf"],
+        str(table.get("asn_id") or "a3001"),
+        str(products[0].get("name") or "coronx"),
+        str(table.get("asn_pool") or "none"),
+        str(association.asn_table_name or "none"),
+        models,
     )
 
 

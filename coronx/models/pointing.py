@@ -11,15 +11,19 @@ from jwst.assign_wcs.util import update_s_region_imaging
 from stdatamodels.jwst.datamodels import JwstDataModel
 
 from coronx.errors import name_of
+from coronx.models.arrays import array_of
 from coronx.models.schema import extend
 from coronx.refdata.modes import find_mode
 
 __all__ = [
     "StarPlace",
     "check_wcs",
+    "displace",
     "find_star",
+    "mask_place",
     "move_wcs",
     "pixel_scale",
+    "record_mask",
     "record_star",
     "sky_of",
 ]
@@ -70,24 +74,52 @@ def find_star(model: JwstDataModel, given: list[float] | None = None) -> StarPla
         return known
     info = model.meta.wcsinfo
     ny, nx = model.shape[-2:]
-    mode = find_mode(model.meta.instrument.coronagraph, model.meta.subarray.name)
-    if mode is not None and mode.shape != (ny, nx):
-        mode = None
+    mask = mask_place(model)
     if info.crpix1 is None or info.crpix2 is None:
-        if mode is not None:
-            return StarPlace(*mode.center, "mask centre")
+        if mask is not None:
+            return StarPlace(*mask, "mask centre")
         return StarPlace((nx - 1) / 2, (ny - 1) / 2, "middle of the frame")
     place = StarPlace(info.crpix1 - 1.0, info.crpix2 - 1.0, "CRPIX")
-    if mode is not None:
-        away = float(np.hypot(place.x - mode.center[0], place.y - mode.center[1]))
+    if mask is not None:
+        away = float(np.hypot(place.x - mask[0], place.y - mask[1]))
         if away > _ACQUISITION:
             log.warning(
                 "%s: CRPIX (%.1f, %.1f) is %.1f pixels from the centre of %s in flight; the "
                 "star is taken to be at the mask's centre. Give --star_center if it is not.",
-                name_of(model), place.x + 1, place.y + 1, away, mode.coronmsk,
+                name_of(model), place.x + 1, place.y + 1, away,
+                model.meta.instrument.coronagraph,
             )  # fmt: skip
-            return StarPlace(*mode.center, "mask centre")
+            return StarPlace(*mask, "mask centre")
     return place
+
+
+def mask_place(model: JwstDataModel) -> tuple[float, float] | None:
+    """Return where the centre of the coronagraph's mask is in an exposure, 0-based (x, y).
+
+    As recorded by an earlier step (keywords MASKCENX, MASKCENY), else as SIAF says, for the
+    part of the detector that the frame shows (SUBSTRT1, SUBSTRT2); None where neither tells.
+    """
+    record = getattr(model.meta, "coronx", None)
+    x, y = getattr(record, "mask_x", None), getattr(record, "mask_y", None)
+    if x is not None and y is not None:
+        return x - 1.0, y - 1.0
+    mode = find_mode(model.meta.instrument.coronagraph)
+    area = model.meta.subarray
+    if mode is None or mode.detector != model.meta.instrument.detector:
+        return None
+    if area.xstart is None or area.ystart is None:
+        same = area.name == mode.subarray and model.shape[-2:] == mode.shape
+        return mode.center if same else None
+    return (
+        mode.center[0] + mode.start[0] - area.xstart,
+        mode.center[1] + mode.start[1] - area.ystart,
+    )
+
+
+def record_mask(model: JwstDataModel, x: float, y: float) -> None:
+    """Write the mask's centre, 0-based, into the model."""
+    record = extend(model).meta.coronx
+    record.mask_x, record.mask_y = x + 1.0, y + 1.0
 
 
 def _recorded(model: JwstDataModel) -> StarPlace | None:
@@ -167,15 +199,51 @@ def move_wcs(model: JwstDataModel, star: StarPlace, sky: SkyCoord) -> float:
     float
         Length of the shift in pixels.
     """
-    wcs = copy.deepcopy(model.meta.wcs)
-    x, y = wcs.invert(sky.ra.deg, sky.dec.deg, with_bounding_box=False)
-    dx, dy = float(x) - star.x, float(y) - star.y
-    box = wcs.bounding_box
-    wcs.insert_transform(wcs.available_frames[0], Shift(dx) & Shift(dy), after=True)
-    wcs.bounding_box = box
-    model.meta.wcs = wcs
+    x, y = model.meta.wcs.invert(sky.ra.deg, sky.dec.deg, with_bounding_box=False)
+    dx, dy = star.x - float(x), star.y - float(y)
+    _shift_wcs(model, dx, dy)
+    return float(np.hypot(dx, dy))
+
+
+def displace(model: JwstDataModel, dx: float, dy: float) -> None:
+    """Let the WCS and the places of star and mask follow pixels that were moved.
+
+    Call it when the arrays are new: the frame may have another size.
+
+    Parameters
+    ----------
+    model : JwstDataModel
+        Changed in place: gwcs, CRPIX, S_REGION, STARCENX and STARCENY, MASKCENX and MASKCENY,
+        the table of the star's places.
+    dx, dy : float
+        What was at (x, y) is now at (x + dx, y + dy).
+    """
+    record = extend(model).meta.coronx
+    mask = mask_place(model)
+    if mask is not None:
+        record_mask(model, mask[0] + dx, mask[1] + dy)
+    for name, step in (("star_x", dx), ("star_y", dy)):
+        known = getattr(record, name, None)
+        if known is not None:
+            setattr(record, name, known + step)
+    places = array_of(model, "star_places")
+    if places is not None:
+        places = places.copy()
+        places["x"] += dx
+        places["y"] += dy
+        model.star_places = places
+    _shift_wcs(model, dx, dy)
+
+
+def _shift_wcs(model: JwstDataModel, dx: float, dy: float) -> None:
     info = model.meta.wcsinfo
     if info.crpix1 is not None and info.crpix2 is not None:
-        info.crpix1, info.crpix2 = info.crpix1 - dx, info.crpix2 - dy
+        info.crpix1, info.crpix2 = info.crpix1 + dx, info.crpix2 + dy
+    if getattr(model.meta, "wcs", None) is None:
+        return
+    wcs = copy.deepcopy(model.meta.wcs)
+    wcs.insert_transform(wcs.available_frames[0], Shift(-dx) & Shift(-dy), after=True)
+    ny, nx = model.shape[-2:]
+    wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
+    model.meta.wcs = wcs
     update_s_region_imaging(model)
-    return float(np.hypot(dx, dy))

@@ -10,6 +10,7 @@ import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 
 from coronx.ops.registration import Registration
+from coronx.registry import REGISTRY
 
 __all__ = [
     "CURVE",
@@ -39,20 +40,31 @@ _FIT = [
     ("converged", "uint8"),
 ]
 _SHIFTS = [*_PLANES, *_FIT]
+_LEVELS: list[tuple[str, Any]] = [
+    ("integration", "int32"), ("level", "float64"), ("sigma", "float64"),
+]  # fmt: skip
+_STAR: list[tuple[str, Any]] = [
+    ("integration", "int32"),
+    *((name, "float64") for name in ("x", "y", "sigma_x", "sigma_y")),
+    ("good", "uint8"),
+]
 
 _META: dict[str, Any] = {
     "version": _keyword("coronx version", "string", "CRXVER"),
     "star_x": _keyword("[pixel] x of the star, 1-indexed", "number", "STARCENX"),
     "star_y": _keyword("[pixel] y of the star, 1-indexed", "number", "STARCENY"),
     "star_source": _keyword("where the star's place is from", "string", "STARSRC"),
+    "star_sigma_x": _keyword("[pixel] scatter of x among integrations", "number", "STARSIGX"),
+    "star_sigma_y": _keyword("[pixel] scatter of y among integrations", "number", "STARSIGY"),
     "star_ra": _keyword("[deg] RA of the star by this WCS", "number", "STAR_RA"),
     "star_dec": _keyword("[deg] Dec of the star by this WCS", "number", "STAR_DEC"),
-    "mask_x": _keyword("[pixel] x of the PSFMASK hole, 1-indexed", "number", "MASKCENX"),
-    "mask_y": _keyword("[pixel] y of the PSFMASK hole, 1-indexed", "number", "MASKCENY"),
+    "mask_x": _keyword("[pixel] x of the mask's centre, 1-indexed", "number", "MASKCENX"),
+    "mask_y": _keyword("[pixel] y of the mask's centre, 1-indexed", "number", "MASKCENY"),
     "mask_recentered": _keyword("PSFMASK hole moved to the mask", "boolean", "MASKMOVD"),
     "wcs_offset": _keyword("[arcsec] FITS WCS minus gwcs at CRPIX", "number", "WCSDIFF"),
     "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
+    **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},
 }
 
 EXTENSION: dict[str, Any] = {
@@ -71,6 +83,13 @@ EXTENSION: dict[str, Any] = {
         "integration_shifts": _table(
             "Place of each integration relative to the first", "SCISHIFT", _SHIFTS
         ),
+        "frame_shifts": _table(
+            "Shift that moved, or would move, each integration onto the common frame",
+            "FRMSHIFT",
+            _SHIFTS,
+        ),
+        "star_places": _table("Place of the star in each integration", "STARPOS", _STAR),
+        "levels": _table("Level subtracted from each integration", "LEVELS", _LEVELS),
     },
 }
 

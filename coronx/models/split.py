@@ -2,24 +2,19 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 
-__all__ = ["split_integrations"]
+from coronx.models.arrays import array_of, arrays_of
 
-_PER_INTEGRATION = ("data", "err", "dq", "var_poisson", "var_rnoise", "var_flat")
+__all__ = ["split_integrations"]
 
 
 def split_integrations(cube: CubeModel) -> Iterator[ImageModel]:
     """Yield each integration of a cube as an image, with the cube's metadata and WCS."""
-    present = {}
-    for name in (*_PER_INTEGRATION, "area"):
-        try:
-            values = np.asarray(cube.getarray_noinit(name))
-        except AttributeError:
-            continue
-        if values.size:
-            present[name] = values
+    present = arrays_of(cube)
+    area = array_of(cube, "area")
+    if area is not None:
+        present["area"] = area
     for n in range(cube.shape[0]):
         # Nothing is new in it: checking every value again takes longer than subtracting the star.
         image = ImageModel(validate_on_assignment=False)

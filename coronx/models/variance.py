@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel
 
+from coronx.models.arrays import array_of
+
 __all__ = ["set_error"]
 
 
@@ -40,8 +42,6 @@ def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) ->
 
 def _array(model: CubeModel, name: str) -> NDArray[np.float32] | None:
     """Return an array of the model if the exposure really has it."""
-    try:
-        values = np.asarray(model.getarray_noinit(name))
-    except AttributeError:
-        return None
-    return values if values.shape == model.shape and np.nan_to_num(values).any() else None
+    values = array_of(model, name)
+    told = values is not None and values.shape == model.shape and np.nan_to_num(values).any()
+    return values if told else None

@@ -91,15 +91,17 @@ class Coron3Pipeline(Guest, JwstPipeline):
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
         self._set_up()
-        members.psf = [self._flag_outliers(model) for model in members.psf]
+        science, psf = members.of("science"), members.of("psf")
+        members.models = ModelContainer()  # each is let go when it is done with
+        psf = [self._flag_outliers(model) for model in psf]
         stack = None
         if not self.klip.skip:
-            stack = self.stack_refs.run(members.psf)
-            members.psf.clear()
+            stack = self.stack_refs.run(psf)
+            psf.clear()
             self._save(stack, members.product, suffix="psfstack")
         blender, images = ModelBlender(), ModelContainer()
         first: _Star | None = None
-        for target in members.science:
+        for target in science:
             blender.accumulate(target)
             name = name_of(target)
             target = self._flag_outliers(target)
@@ -124,11 +126,11 @@ class Coron3Pipeline(Guest, JwstPipeline):
                 step.output_dir or self.output_dir or "." for step in steps
             ):
                 check_folder(folder)
-        models = [*members.science, *members.psf]
+        science, models = members.of("science"), members.models
         check_alike(models)
         for model in models:
             check_good(model)
-        for model in members.science:
+        for model in science:
             if getattr(model.meta, "wcs", None) is None:
                 raise InputError(
                     f"{name_of(model)}: no WCS (gwcs) in it; run calwebb_image2 on it again"
@@ -136,7 +138,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
             check_wcs(model)
         if not (self.klip.skip or self.align_refs.skip):
             bit_mask(self.align_refs.bad_bits)
-            self.align_refs.psfmask(members.science[0])
+            self.align_refs.psfmask(science[0])
         if self.stack_refs.skip and not self.klip.skip:
             raise InputError(
                 "stack_refs is skipped, which leaves klip without references; skip klip too"

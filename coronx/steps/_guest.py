@@ -10,12 +10,14 @@ from typing import Any
 
 import crds
 from crds.core.exceptions import CrdsError
+from jwst.datamodels import ModelContainer
 from jwst.stpipe.core import JwstStep
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import crds_client
 from stpipe.exceptions import ValidationError
 
-from coronx.errors import InputError
+from coronx.errors import InputError, name_of
+from coronx.models.association import write_association
 from coronx.models.schema import extend
 from coronx.models.writing import check_folder, write_whole
 from coronx.registry import SUFFIXES
@@ -176,7 +178,13 @@ class Guest(JwstStep):
         force: bool = False,
         **components: Any,
     ) -> Any:
-        """Save as the host does, but never leave half a file."""
+        """Save as the host does, but never leave half a file.
+
+        Of a container, each model is saved under its own name; if its models are from an
+        association, another one of the new files is written beside them.
+        """
+        if isinstance(model, ModelContainer):
+            return self._save_all(model, suffix, force, **components)
         if not isinstance(model, JwstDataModel):
             return super().save_model(model, suffix, idx, output_file, force, **components)
         output_file = output_file or self.output_file
@@ -188,3 +196,26 @@ class Guest(JwstStep):
         write_whole(model, path)
         log.info("Saved model in %s", path)
         return path
+
+    def _save_all(
+        self, models: ModelContainer, suffix: str | None, force: bool, **components: Any
+    ) -> list[Any]:
+        if self.output_file and len(models) > 1:
+            raise InputError(
+                f"output_file = {self.output_file}: one name for {len(models)} exposures; leave "
+                "it out, and each is named after its input"
+            )
+        old = [name_of(model) for model in models]
+        paths = [
+            self.save_model(model, suffix, output_file=name, force=force, **components)
+            for model, name in zip(models, old, strict=True)
+        ]
+        table = models.asn_table_name
+        if all(paths) and table and str(table).endswith(".json"):
+            stem = Path(str(table)).stem.removesuffix("_asn")
+            made = self.make_output_path(basepath=f"{stem}.fits", suffix=suffix, ext="fits")
+            path = Path(made).with_name(f"{Path(made).stem}_asn.json")
+            renamed = {o: Path(p).name for o, p in zip(old, paths, strict=True)}
+            write_association(path, models.asn_table, renamed)
+            log.info("Saved association in %s", path)
+        return paths

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from coronx.errors import InputError
-from coronx.models.association import read_association
+from coronx.models.association import read_association, write_association
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def test_members_in_order(table, write, tmp_path):
         asn = read_association(path)
         assert (asn.asn_id, asn.pool, asn.product) == ("a3001", "pool.csv", "product")
         assert asn.path == tmp_path / "asn.json"
-        assert asn.science == (tmp_path / "sci1_calints.fits", tmp_path / "sci2_calints.fits")
-        assert asn.psf == (tmp_path / "psf1_calints.fits",)
+        assert asn.of("science") == (tmp_path / "sci1_calints.fits", tmp_path / "sci2_calints.fits")
+        assert asn.of("psf") == (tmp_path / "psf1_calints.fits",)
 
 
 def test_case_does_not_matter_and_the_pool_may_be_missing(table, write):
@@ -52,14 +52,14 @@ def test_case_does_not_matter_and_the_pool_may_be_missing(table, write):
     ]
     asn = read_association(write(table))
     assert asn.pool == "none"
-    assert len(asn.science) == 2
-    assert len(asn.psf) == 1
+    assert len(asn.of("science")) == 2
+    assert len(asn.of("psf")) == 1
 
 
 def test_the_path_may_be_relative(table, write, monkeypatch, tmp_path):
     write(table)
     monkeypatch.chdir(tmp_path)
-    assert read_association("asn.json").psf[0].is_file()
+    assert read_association("asn.json").of("psf")[0].is_file()
 
 
 def test_a_linked_member_is_taken(table, write, tmp_path):
@@ -68,7 +68,7 @@ def test_a_linked_member_is_taken(table, write, tmp_path):
     (elsewhere / "far.fits").touch()
     (tmp_path / "link_calints.fits").symlink_to(elsewhere / "far.fits")
     table["products"][0]["members"][0]["expname"] = "link_calints.fits"
-    assert read_association(write(table)).psf[0].name == "link_calints.fits"
+    assert read_association(write(table)).of("psf")[0].name == "link_calints.fits"
 
 
 @pytest.mark.parametrize("kind", ["science", "psf"])
@@ -125,3 +125,17 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not JSON"):
         read_association(tmp_path / "binary.json")
+
+
+def test_a_new_association_names_the_new_files(table, write, tmp_path):
+    association = read_association(write(table))
+    names = [path.name for path, _ in association.members]
+    renamed = {name: name.replace("calints", "bpfix") for name in names[:-1]}
+    write_association(tmp_path / "new_asn.json", table, renamed)
+    made = json.loads((tmp_path / "new_asn.json").read_text())
+    assert made["asn_id"] == table["asn_id"]
+    assert made["products"][0]["name"] == table["products"][0]["name"]
+    told = [member["expname"] for member in made["products"][0]["members"]]
+    # What nothing was made of is left out, what is of another kind stays.
+    assert told == [*renamed.values(), "ta_cal.fits"]
+    assert [path.name for path in tmp_path.glob("*.part")] == []

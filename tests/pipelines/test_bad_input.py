@@ -342,7 +342,7 @@ def test_a_folder_below_the_association_is_inside(asn):
     (asn.parent / "psf").mkdir()
     (asn.parent / PSF).rename(asn.parent / "psf" / PSF)
     rewrite(asn, lambda table: table["products"][0]["members"][3].update(expname=f"psf/{PSF}"))
-    assert read_association(asn).psf[1] == asn.parent / "psf" / PSF
+    assert read_association(asn).of("psf")[1] == asn.parent / "psf" / PSF
 
 
 @pytest.mark.parametrize("alias", ["coronx_coron3", "coronx_stack_refs", "coronx_klip"])

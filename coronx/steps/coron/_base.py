@@ -1,22 +1,31 @@
-"""What the coronagraphic steps share: opening inputs and reading DQ bits."""
+"""What the coronagraphic steps share: opening inputs, one or many, and reading DQ bits."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from astropy.nddata.bitmask import interpret_bit_flags
+from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
-from coronx.models.members import open_cube
+from coronx.models.association import read_association
+from coronx.models.members import open_all, open_cube, role_of
 from coronx.models.schema import extend
 from coronx.steps._guest import Guest
 
 __all__ = ["CoronStep", "bit_mask"]
 
+log = logging.getLogger(__name__)
+
 
 class CoronStep(Guest):
     """Base of the coronagraphic steps. No step changes its inputs; each result is a new model."""
+
+    once = False
+    """Whether an exposure that went through the step is left as it is when it comes again."""
 
     def open_cube(self, init: Any) -> CubeModel:
         """Return a cube of integrations from a path or a model."""
@@ -29,6 +38,103 @@ class CoronStep(Guest):
                 "give a CubeModel or the path of a _calints file"
             )
         return init
+
+    def each(
+        self, init: Any, change: Callable[[CubeModel], CubeModel]
+    ) -> CubeModel | ModelContainer:
+        """Apply a change to an exposure, or to every exposure of an association or a list.
+
+        Parameters
+        ----------
+        init : str, Path, CubeModel, ModelContainer or list
+            An exposure, an association, or several exposures.
+        change : callable
+            Makes a new exposure of one; it does not touch what it is given.
+
+        Returns
+        -------
+        CubeModel or ModelContainer
+            The new exposure, or exposures, in their order.
+
+        Raises
+        ------
+        InputError
+            If there is nothing, or one cannot be used.
+        """
+        return self.together(init, lambda models: [change(model) for model in models])
+
+    def together(
+        self, init: Any, change: Callable[[list[CubeModel]], list[CubeModel]]
+    ) -> CubeModel | ModelContainer:
+        """Apply a change to an exposure, or to all exposures of an association or a list at once.
+
+        As `each`, but `change` gets all exposures that did not go through the step before; it
+        may leave some out of its result.
+        """
+        models = self._open(init)
+        if not models:
+            raise InputError(f"{init!r}: no exposure in it; give at least one")
+        roles = {name_of(model): role_of(model) for model in models}
+        done = [model for model in models if self.once and self.is_done(model)]
+        for model in done:
+            log.info("%s: %s was done before; left as it is", name_of(model), self.class_alias)
+        todo = [model for model in models if not any(model is other for other in done)]
+        results = [self._marked(model) for model in change(todo)] if todo else []
+        if done:
+            results += [extend(model.copy()) for model in done]
+            order = {name_of(model): n for n, model in enumerate(models)}
+            results.sort(key=lambda model: order.get(name_of(model), len(order)))
+        for result in results:
+            # The host does not copy it: it is in no FITS keyword.
+            result.meta.asn.exptype = roles.get(name_of(result), role_of(result))
+        if not isinstance(models, ModelContainer):
+            return results[0]
+        made = ModelContainer()
+        for result in results:
+            made.append(result)
+        made.asn_table, made.asn_table_name = models.asn_table, models.asn_table_name
+        return made
+
+    def _open(self, init: Any) -> list[CubeModel] | ModelContainer:
+        if isinstance(init, str | Path) and (path := self.input_path(init)).suffix == ".json":
+            return open_all(read_association(path, needed=()))
+        if isinstance(init, ModelContainer):
+            return init
+        if isinstance(init, list | tuple):
+            models = ModelContainer()
+            for item in init:
+                models.append(self.open_cube(item))
+            return models
+        return [self.open_cube(init)]
+
+    def _marked(self, model: CubeModel) -> CubeModel:
+        if self._status(model) != "SKIPPED":
+            self.mark(model, "COMPLETE")
+        return model
+
+    def mark(self, model: JwstDataModel, status: str) -> None:
+        """Record that a model went through this step (COMPLETE) or did not (SKIPPED).
+
+        A change that leaves an exposure as it is marks it SKIPPED; what is not marked is
+        marked COMPLETE by `each` and `together`.
+        """
+        setattr(extend(model).meta.coronx, self._own_name(), status)
+
+    def is_done(self, model: JwstDataModel) -> bool:
+        """Return whether an exposure went through this step."""
+        return self._status(model) == "COMPLETE"
+
+    def _status(self, model: JwstDataModel) -> str | None:
+        return getattr(getattr(model.meta, "coronx", None), self._own_name(), None)
+
+    def _own_name(self) -> str:
+        return str(self.class_alias).removeprefix("coronx_")
+
+    def copy_of(self, model: CubeModel) -> CubeModel:
+        """Return a copy with all that the model has, ready to be given new arrays."""
+        result = extend(model.copy())
+        setattr(result.meta.coronx, self._own_name(), None)
+        return result
 
     @staticmethod
     def new_like(model: CubeModel, **arrays: Any) -> CubeModel:

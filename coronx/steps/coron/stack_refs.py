@@ -69,7 +69,7 @@ class StackRefsStep(CoronStep):
                 return [path]
             association = read_association(path, needed=("psf",))
             self.set_primary_input(association.product, exclusive=False)  # names the product
-            return list(association.psf)
+            return list(association.of("psf"))
         if isinstance(references, list | tuple | ModelContainer):
             return list(references)
         return [references]
