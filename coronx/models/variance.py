@@ -7,7 +7,7 @@ from stdatamodels.jwst.datamodels import CubeModel
 from coronx.models.arrays import array_of
 from coronx.ops.shift import move_whole
 
-__all__ = ["set_error", "set_moved_error"]
+__all__ = ["set_error", "set_moved_error", "set_repaired_error"]
 
 
 def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) -> None:
@@ -90,3 +90,41 @@ def _array(model: CubeModel, name: str) -> NDArray[np.float32] | None:
     values = array_of(model, name)
     told = values is not None and values.shape == model.shape and bool((values > 0.0).any())
     return values if told else None
+
+
+def set_repaired_error(
+    result: CubeModel,
+    source: CubeModel,
+    err: NDArray[np.float32],
+    repaired: NDArray[np.bool_],
+) -> None:
+    """Set a product's ERR where pixels were repaired, and VAR_* there, which add up to its square.
+
+    All other pixels keep the source's to the bit. Where the source has variances, the parts
+    of a repaired pixel are its read-noise and flat-field variances as far as they go, and
+    the rest is put to the Poisson variance; where it has none, `set_error` makes them.
+
+    Parameters
+    ----------
+    result : CubeModel
+        Changed in place.
+    source : CubeModel
+        The exposure that the product was made from.
+    err : ndarray (nint, ny, nx)
+        1-sigma errors of the product.
+    repaired : ndarray of bool (nint, ny, nx)
+        Pixels that were repaired.
+    """
+    if _array(source, "var_rnoise") is None and _array(source, "var_poisson") is None:
+        set_error(result, source, err)
+        return
+    result.err = err
+    rest = np.square(err, dtype=np.float32)
+    for name in ("var_rnoise", "var_flat"):
+        values = _array(source, name)
+        if values is not None:
+            part = np.clip(np.nan_to_num(values), 0.0, rest)
+            setattr(result, name, np.where(repaired, part, values))
+            rest = rest - part
+    poisson = array_of(source, "var_poisson")
+    result.var_poisson = np.where(repaired, rest, rest if poisson is None else poisson)

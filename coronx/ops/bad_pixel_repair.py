@@ -1,0 +1,289 @@
+"""Repair bad pixels, and say how well."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.convolution import Gaussian2DKernel
+from numpy.typing import NDArray
+
+from coronx.ops.bad_pixel_transients import masked_median
+from coronx.ops.prediction import NOISES, OFFSETS, contrast, predictor
+
+__all__ = ["METHODS", "Repaired", "repair_pixels"]
+
+METHODS = ("timemed", "localmed", "medfilt", "interp2d", "kernel")
+"""Names of the methods."""
+
+_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+_TRIALS = 3  # neighbours that an error needs
+_NEAREST = 16  # integrations, nearest in time, that give the value of one
+_FEW_NEIGHBOURS = 6  # that the local level of an integration needs
+_PEAKED = 0.7  # excess of the squared error at a peak over that around it
+_MOST = 4_000_000  # values gathered at a time
+
+_Estimate = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """Images with bad pixels repaired.
+
+    Attributes
+    ----------
+    images, err : ndarray (n, ny, nx), float64
+        New values and errors at repaired pixels, the given ones elsewhere.
+    left : ndarray of bool (n, ny, nx)
+        Bad pixels that no method could repair.
+    counts : dict of str to int
+        Pixels that each method repaired.
+    """
+
+    images: NDArray[np.float64]
+    err: NDArray[np.float64]
+    left: NDArray[np.bool_]
+    counts: dict[str, int]
+
+
+def repair_pixels(
+    images: NDArray[np.floating],
+    err: NDArray[np.floating],
+    bad: NDArray[np.bool_],
+    avoid: NDArray[np.bool_],
+    *,
+    methods: Sequence[str],
+    fwhm: float,
+    localmed_box: int = 3,
+    medfilt_size: int = 5,
+    kernel_fwhm: float | None = None,
+) -> Repaired:
+    """Repair pixels by methods in order: a later one takes what an earlier one left.
+
+    Parameters
+    ----------
+    images, err : ndarray (n, ny, nx)
+        Images and their 1-sigma errors.
+    bad : ndarray of bool (n, ny, nx)
+        Pixels to repair.
+    avoid : ndarray of bool (n, ny, nx)
+        Pixels neither to repair nor to learn from. Those that are not finite are never
+        learned from.
+    methods : sequence of str
+        Of `METHODS`: median of the other integrations, brought to the local level; median
+        of the good pixels in a box with at least half of them good; median filter, good
+        pixels only; prediction from the good among 24 neighbours (`coronx.ops.prediction`);
+        normalised convolution with a Gaussian.
+    fwhm : float
+        Full width at half maximum of the PSF in pixels.
+    localmed_box, medfilt_size : int
+        Sides of the boxes in pixels, odd.
+    kernel_fwhm : float, optional
+        FWHM of the Gaussian in pixels; by default the PSF's.
+
+    Returns
+    -------
+    Repaired
+
+    Raises
+    ------
+    ValueError
+        If a method is not known.
+
+    Notes
+    -----
+    The error is measured: the same repair, with the same pixels left out, is applied to the
+    good neighbours, and its rms difference from what they hold is taken. That includes the
+    neighbours' own noise, so that the error is rather too large than too small; it is never
+    less than the typical error of the neighbours.
+    """
+    for method in methods:
+        if method not in METHODS:
+            raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+    values, errors = (np.array(a, dtype=np.float64) for a in (images, err))
+    usable = ~bad & ~avoid & np.isfinite(values)
+    left = bad & ~avoid
+    counts = dict.fromkeys(methods, 0)
+    for method in methods:
+        if not left.any():
+            break
+        before = int(left.sum())
+        if method == "timemed":
+            _over_time(values, errors, usable, left)
+        else:
+            box = {"localmed": localmed_box, "medfilt": medfilt_size}.get(method, 5)
+            sigma = (kernel_fwhm or fwhm) / _FWHM
+            for plane in range(len(values)):
+                if left[plane].any():
+                    arrays = values[plane], errors[plane], usable[plane], left[plane]
+                    _over_space(*arrays, method, fwhm, box, sigma)
+        counts[method] += before - int(left.sum())
+    return Repaired(values, errors, left, counts)
+
+
+def _over_space(
+    image: NDArray[np.float64],
+    err: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    left: NDArray[np.bool_],
+    method: str,
+    fwhm: float,
+    box: int,
+    sigma: float,
+) -> None:
+    """Repair one image in place."""
+    rows, cols = np.nonzero(left)
+    kernel = np.asarray(Gaussian2DKernel(sigma).array) if method == "kernel" else None
+    side = box if kernel is None else len(kernel)
+    offsets = np.array(
+        [(y, x) for y in range(side) for x in range(side) if (y, x) != (side // 2, side // 2)]
+    )
+    shares = None if kernel is None else kernel[offsets[:, 0], offsets[:, 1]]
+    offsets = offsets - side // 2
+    reach = side // 2 + 2
+    image_wide = np.pad(np.where(usable, image, 0.0), reach)
+    err_wide = np.pad(
+        np.where(usable & np.isfinite(err), err, np.nan), reach, constant_values=np.nan
+    )
+    usable_wide = np.pad(usable, reach)
+    block = max(1, _MOST // (len(OFFSETS) * len(offsets)))
+    for start in range(0, rows.size, block):
+        at = slice(start, start + block)
+        y, x = rows[at] + reach, cols[at] + reach
+        around = y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]
+        ok = usable_wide[around]
+        noise = _middle(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
+        estimate = _estimator(method, image_wide[around], ok, noise, fwhm, shares)
+        value = estimate(image_wide[around])
+        done = np.isfinite(value)
+        image_wide[y[done], x[done]] = value[done]
+        image[rows[at][done], cols[at][done]] = value[done]
+    # Errors come after all values: trials reach over other repaired pixels.
+    known = usable_wide | (image_wide != 0.0)
+    for start in range(0, rows.size, block):
+        at = slice(start, start + block)
+        y, x = rows[at] + reach, cols[at] + reach
+        ok = usable_wide[y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]]
+        around = y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]
+        noise = _middle(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
+        estimate = _estimator(
+            method, np.where(ok, image_wide[around], 0.0), ok, noise, fwhm, shares
+        )
+        done = np.isfinite(estimate(image_wide[around]))
+        square, count = np.zeros(y.size), np.zeros(y.size, dtype=int)
+        for dy, dx in OFFSETS:
+            ty, tx = y + dy, x + dx
+            there = ty[:, None] + offsets[:, 0], tx[:, None] + offsets[:, 1]
+            fair = usable_wide[ty, tx] & (known[there] | ~ok).all(axis=1)
+            miss = image_wide[ty, tx] - estimate(image_wide[there])
+            square += np.where(fair, np.nan_to_num(miss) ** 2, 0.0)
+            count += fair
+        scatter = np.where(ok, image_wide[around], np.nan)
+        floor = np.nan_to_num(noise)
+        rms = np.sqrt(square / np.maximum(count, 1))
+        rough = _spread(scatter)
+        error = np.where(count >= _TRIALS, rms, rough)
+        # A feature is sharpest where the bad pixel may be, not at its neighbours.
+        error = np.sqrt(error**2 + _PEAKED * np.maximum(error**2 - floor**2, 0.0))
+        error = np.maximum(error, floor)
+        err[rows[at][done], cols[at][done]] = error[done]
+        left[rows[at][done], cols[at][done]] = False
+
+
+def _estimator(
+    method: str,
+    values: NDArray[np.float64],
+    ok: NDArray[np.bool_],
+    noise: NDArray[np.float64],
+    fwhm: float,
+    shares: NDArray[np.float64] | None,
+) -> _Estimate:
+    """Return the function that estimates a pixel from the values around it."""
+    if method in ("localmed", "medfilt"):
+        fewest = ok.shape[1] // 2 if method == "localmed" else 1
+        enough = ok.sum(axis=1) >= fewest
+        return lambda v: np.where(enough, masked_median(v.T, ok.T), np.nan)
+    if shares is not None:
+        weights = shares * ok
+        total = weights.sum(axis=1)
+        weights /= np.where(total > 0, total, np.nan)[:, None]
+    else:
+        model = predictor(round(float(fwhm), 2))
+        rows = model.rows(ok)
+        ratio = (np.nan_to_num(noise, nan=1.0) / np.maximum(contrast(values, ok), 1e-30)) ** 2
+        choice = np.abs(np.log(np.maximum(ratio, 1e-30))[:, None] - np.log(NOISES)).argmin(axis=1)
+        weights = np.zeros(ok.shape)
+        for number, level in enumerate(NOISES):
+            mine = choice == number
+            weights[mine] = model.weights(rows[mine], level)[0]
+    return lambda v: np.einsum("ij,ij->i", weights, v)
+
+
+def _over_time(
+    images: NDArray[np.float64],
+    err: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    left: NDArray[np.bool_],
+) -> None:
+    """Repair in place what other integrations have."""
+    count = len(images)
+    offsets = np.concatenate([[(0, 0)], OFFSETS])
+    wide = np.pad(np.where(usable, images, 0.0), ((0, 0), (2, 2), (2, 2)))
+    there = np.pad(usable, ((0, 0), (2, 2), (2, 2)))
+    error = np.pad(np.where(usable, err, np.nan), ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
+    for plane in range(count):
+        others = np.delete(np.arange(count), plane)
+        others = others[np.argsort(np.abs(others - plane), kind="stable")][:_NEAREST]
+        rows, cols = np.nonzero(left[plane] & usable[others].any(axis=0))
+        block = max(1, _MOST // (25 * max(others.size, 1)))
+        for start in range(0, rows.size, block):
+            at = slice(start, start + block)
+            y = rows[at][:, None] + 2 + offsets[:, 0]
+            x = cols[at][:, None] + 2 + offsets[:, 1]
+            # The neighbours' medians are over the same integrations as the pixel's own.
+            good = there[others[:, None, None], y, x]
+            good &= good[:, :, :1]
+            typical = masked_median(wide[others[:, None, None], y, x], good)
+            ok = np.isfinite(typical) & there[plane, y, x]
+            ok[:, 0] = False
+            noise = _middle(error[plane, y, x][:, 1:])
+            change = np.where(ok, wide[plane, y, x] - np.nan_to_num(typical), 0.0)
+            found, miss = _change_at_middle(np.nan_to_num(typical), change, ok, noise)
+            done = np.isfinite(typical[:, 0]) & (ok.sum(axis=1) >= _FEW_NEIGHBOURS)
+            place = rows[at][done], cols[at][done]
+            images[plane][place] = (typical[:, 0] + found)[done]
+            err[plane][place] = np.fmax(miss, np.nan_to_num(noise))[done]
+            left[plane][place] = False
+
+
+def _change_at_middle(
+    typical: NDArray[np.float64],
+    change: NDArray[np.float64],
+    ok: NDArray[np.bool_],
+    noise: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what an integration has more than the others in the first column, and its error.
+
+    The change around it is a level and a part in proportion to the brightness; the latter is
+    held down where the brightness varies by less than the noise.
+    """
+    number = np.maximum(ok.sum(axis=1), 1)
+    mean = (typical * ok).sum(axis=1) / number
+    level = (change * ok).sum(axis=1) / number
+    part = (typical - mean[:, None]) * ok
+    own = np.nan_to_num(noise) ** 2
+    slope = (part * (change - level[:, None])).sum(axis=1)
+    slope /= (part**2).sum(axis=1) + 4.0 * number * own + np.finfo(float).tiny
+    rest = (change - level[:, None] - slope[:, None] * part) * ok
+    miss = np.sqrt((rest**2).sum(axis=1) / np.maximum(number - 2, 1))
+    return level + slope * (typical[:, 0] - mean), miss
+
+
+def _middle(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return masked_median(values.T, np.isfinite(values.T))
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    good = np.isfinite(values)
+    number = np.maximum(good.sum(axis=1), 1)
+    mean = np.where(good, values, 0.0).sum(axis=1) / number
+    return np.sqrt(np.where(good, (values - mean[:, None]) ** 2, 0.0).sum(axis=1) / number)
