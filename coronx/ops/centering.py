@@ -214,9 +214,7 @@ class _Fit:
         for _ in range(_ROUNDS):
             design = self._design(place, float(np.median(scale[which])))
             for n in which:
-                step, sigma[n], scale[n], residual[n] = design.solve(
-                    self._images[n], self._bad[n]
-                )
+                step, sigma[n], scale[n], residual[n] = design.solve(self._images[n], self._bad[n])
                 offset[n] = place + np.clip(step, -_MAX_STEP, _MAX_STEP)
             middle = np.median(offset[which], axis=0)
             middle = np.clip(middle, -self._limit, self._limit)

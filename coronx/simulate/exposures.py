@@ -64,18 +64,23 @@ def simulate(folder: str | Path, scene: Scene, *, progress: bool = False) -> Sim
     folder.mkdir(parents=True, exist_ok=True)
     # One stream for each cause, so that changing one leaves the others as they were.
     optics_rng, pointing_rng, detector_rng, noise_rng = np.random.default_rng(scene.seed).spawn(4)
-    optics = Coronagraph(scene.coronagraph, scene.filter, wavelengths=scene.wavelengths)
+    mode = scene.coronagraph
+    optics = Coronagraph(
+        mode, scene.filter, wavelengths=scene.wavelengths, center=scene.mask_center
+    )
     bad = bad_pixels(scene, rng=detector_rng)
     todo = list(plan(scene, optics.pupil, optics_rng, pointing_rng))
     exposures = []
     files = {kind: [] for kind in ("science", "psf", "background", "psf_background")}
     for planned in tqdm(todo, desc="exposures", unit="exposure", disable=not progress):
-        pointing = point_at(scene.coronagraph, planned.roll_deg, planned.visit.star, planned.pixel)
+        star = planned.visit.star
+        pointing = point_at(mode, planned.roll_deg, star, planned.pixel)
+        told = point_at(mode, planned.roll_deg, star, planned.pixel - scene.filter_shift)
         light, sources = light_of(scene, optics, planned, pointing)
         readout = expose(light, scene, bad, rng=noise_rng)
         path = folder / file_name(scene, planned.visit)
         with calints_model(
-            scene, planned.visit, pointing.displaced(*planned.wcs_error), readout
+            scene, planned.visit, told.displaced(*planned.wcs_error), readout
         ) as model:
             model.save(path)
         files[planned.visit.role].append(path)

@@ -93,7 +93,7 @@ def plan(
                     is_psf,
                 ),
                 roll_deg=roll,
-                pixel=np.array(scene.coronagraph.center) + mas * to_pixels,
+                pixel=np.array(scene.mask_center) + mas * to_pixels,
                 shift=jitter * to_pixels,
                 path=tuple(path + step * creep for step in walk),
                 wcs_error=(float(error[0]), float(error[1])),
@@ -113,7 +113,7 @@ def _backgrounds(
             yield PlannedExposure(
                 visit=Visit(number, exposure, f"{name} BACKGROUND", place, is_psf, True),
                 roll_deg=scene.rolls_deg[0],
-                pixel=np.array(scene.coronagraph.center),
+                pixel=np.array(scene.mask_center),
                 shift=np.zeros((scene.integrations, 2)),
                 path=(),
                 wcs_error=(0.0, 0.0),

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from coronx.refdata.glow_stick import is_phase_mask
 from coronx.refdata.modes import MODES, CoronagraphMode
+from coronx.refdata.nircam_centers import nircam_centers
 
 __all__ = ["SCENES", "Companion", "Disk", "Scene"]
 
@@ -197,6 +198,18 @@ class Scene:
         mode = self.coronagraph
         sides = zip(mode.center, reversed(mode.shape), mode.scale, strict=True)
         return min(min(c, n - 1 - c) * scale for c, n, scale in sides)
+
+    @property
+    def filter_shift(self) -> tuple[float, float]:
+        """How far the filter displaces the image, mask included, in pixels (x, y)."""
+        shift = nircam_centers().filter_shifts.get(self.filter)
+        return (0.0, 0.0) if shift is None else (shift.dx, shift.dy)
+
+    @property
+    def mask_center(self) -> tuple[float, float]:
+        """The mask's centre in the images, 0-based (x, y); headers know nothing of the filter."""
+        (x, y), (dx, dy) = self.coronagraph.center, self.filter_shift
+        return x + dx, y + dy
 
     @property
     def coronagraph(self) -> CoronagraphMode:

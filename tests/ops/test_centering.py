@@ -147,13 +147,9 @@ def test_a_sky_and_a_scale_do_not_matter(star, plain):
 def test_shapes_are_checked(plain):
     image = np.zeros((1, 9, 9))
     with pytest.raises(ValueError, match="variance"):
-        fit_star(
-            image, image[:, 1:], image > 0, plain, first=image[0], weight=image[0], limit=1.0
-        )
+        fit_star(image, image[:, 1:], image > 0, plain, first=image[0], weight=image[0], limit=1.0)
     with pytest.raises(ValueError, match="weight"):
-        fit_star(
-            image, image, image > 0, plain, first=image[0], weight=image[0, 1:], limit=1.0
-        )
+        fit_star(image, image, image > 0, plain, first=image[0], weight=image[0, 1:], limit=1.0)
 
 
 def test_a_prediction_may_have_no_modes():

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.errors import InputError, name_of
+from coronx.models.schema import extend
 from coronx.ops.fit_region import fit_region
 from coronx.refdata.psfmask import PsfMask, read_psfmask
 

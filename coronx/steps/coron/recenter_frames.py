@@ -131,7 +131,10 @@ class RecenterFramesStep(CoronStep):
         elif self.model_psf or (has_data and self.opd):
             method, why = "model", "the optics or an image are given"
         else:
-            method, why = "symmetry", "no wavefront (opd) with stpsf's data, nor a model_psf, is given"
+            method, why = (
+                "symmetry",
+                "no wavefront (opd) with stpsf's data, nor a model_psf, is given",
+            )
         if method not in self._told:
             self._told.add(method)
             log.info("The star is found by method = %s: %s", method, why)
