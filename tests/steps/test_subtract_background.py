@@ -251,6 +251,16 @@ def test_a_flat_background_has_no_structure_to_scale(nircam, caplog):
     assert np.asarray(result.levels["level"]) == pytest.approx(0.6, abs=0.1)
 
 
+def test_an_integration_without_a_good_pixel_has_no_level(nircam):
+    star, sky = nircam
+    lost = star.copy()
+    lost.dq[0] |= DNU
+    (result,) = run(lost, sky, scale="structure")
+    assert np.isnan(result.levels["level"][0])
+    assert np.isfinite(result.levels["level"][1])
+    assert np.isfinite(result.data[0]).sum() == np.isfinite(result.data[1]).sum() - 1
+
+
 @pytest.fixture(scope="module")
 def miri(tmp_path_factory):
     """A simulated 4QPM sequence with glow sticks, on whole frames."""
