@@ -113,9 +113,11 @@ class SubtractBackgroundStep(CoronStep):
                 good = good_samples(model) & np.isfinite(data)
                 levels = sky_levels(data, good, fitted.sky, extra=fitted.halo.model)
                 result.levels = level_table(levels, fitted.halo.sigma)
-                for n, row in enumerate(np.nan_to_num(result.levels)):
-                    data[n] -= np.float32(row["level"])
-                    square[n] += np.float32(row["sigma"] ** 2)
+                level, sigma = (
+                    np.nan_to_num(result.levels[name]).astype(np.float32)[:, None, None]
+                    for name in ("level", "sigma")
+                )
+                data, square = data - level, square + np.square(sigma)
         result.data = data
         set_error(result, model, np.sqrt(square))
         _blank(result)
