@@ -158,10 +158,8 @@ def _taken(
     jacobian = _jacobian(aperture)  # arcsec a pixel
     mean = math.sqrt(abs(np.linalg.det(jacobian)))
     layout = _layout(system.planes)
-    if instrument.name == "NIRCam":
-        # stpsf turns the finished image by the aperture's angle, for MIRI the wavefront.
-        turn = -float(aperture.V3IdlYAngle)
-        layout = [(kind, plane, angle + turn) for kind, plane, angle in layout]
+    turn = _turn(instrument, aperture)
+    layout = [(kind, plane, angle + turn) for kind, plane, angle in layout]
     width = system.planes[0].pixelscale.value * system.planes[0].amplitude.shape[0] * _MARGIN
     grid = _Grid(jacobian / mean, width)
     pupil = next(entry for entry in layout if entry[0] == "pupil")
@@ -211,6 +209,11 @@ def _jacobian(aperture: Any) -> NDArray[np.float64]:
         low = np.array(aperture.sci_to_idl(x - dx, y - dy))
         columns.append(high - low)
     return np.stack(columns, axis=1)
+
+
+def _turn(instrument: Any, aperture: Any) -> float:
+    # stpsf turns NIRCam's finished image by the aperture's angle; for MIRI it turns the wavefront.
+    return -float(aperture.V3IdlYAngle) if instrument.name == "NIRCam" else 0.0
 
 
 def _layout(planes: list[Any]) -> list[tuple[str, Any, float]]:
