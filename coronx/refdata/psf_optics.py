@@ -71,12 +71,6 @@ class Optics:
 
     def propagator(self, *, fov: int, oversample: int, jitter_mas: float) -> Propagator:
         """Return what makes images of these planes."""
-        if fov < 5 or fov % 2 == 0:
-            raise InputError(f"fov_pixels = {fov}: give an odd number of at least 5")
-        if oversample < 2:
-            raise InputError(f"oversample = {oversample}: give at least 2")
-        if jitter_mas < 0:
-            raise InputError(f"jitter_mas = {jitter_mas}: give 0 or more")
         return Propagator(
             self.planes,
             self.axis,

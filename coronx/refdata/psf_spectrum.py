@@ -128,7 +128,9 @@ def band_weights(
         weights.append(photons.sum())
         wavelengths.append(np.average(fine, weights=photons) * 1e-6)
     if not weights:
-        raise InputError(f"{spectrum}: no light in {throughput.name}; give a spectrum that has some")
+        raise InputError(
+            f"{spectrum}: no light in {throughput.name}; give a spectrum that has some"
+        )
     return np.array(wavelengths), np.array(weights) / np.sum(weights)
 
 

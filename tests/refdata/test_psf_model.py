@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -11,6 +9,8 @@ from coronx.refdata.modes import MODES
 from coronx.refdata.psf_data import stpsf_with
 from coronx.refdata.psf_model import star_model
 from coronx.simulate.drift import random_drift
+from coronx.simulate.pupil import telescope_axes
+from coronx.simulate.stpsf_data import OPD, write_opd
 
 ROUND = MODES["nircam-335r"]
 
@@ -47,7 +47,7 @@ def test_the_models_own_offset_is_removed(model):
     assert after == pytest.approx((0.0, 0.0), abs=1.0)
 
 
-def test_an_image_is_that_of_stpsf(model, stpsf_data, monkeypatch):
+def test_an_image_is_that_of_stpsf(stpsf_data, monkeypatch):
     """As stpsf's own image before it is put onto the science frame by interpolation."""
     with stpsf_with(stpsf_data) as stpsf:
         instrument = psf_optics._configured(stpsf, ROUND, "F335M", None)
@@ -64,14 +64,15 @@ def test_an_image_is_that_of_stpsf(model, stpsf_data, monkeypatch):
         hdus = instrument.calc_psf(
             monochromatic=plain._propagator.planes[0].wavelength,
             fov_pixels=33,
-            oversample=4,
+            oversample=2,
             add_distortion=False,
         )
         stpsfs = hdus["DET_SAMP"].data
     place = tuple(np.array((40.0, -25.0)) / plain.scale)
     ours = plain._propagator.image(plain._propagator.tilt(place))
     ours = ours * np.sum(ours * stpsfs) / np.sum(ours**2)
-    assert np.sqrt(np.sum((ours - stpsfs) ** 2) / np.sum(stpsfs**2)) < 0.015
+    # 1.6 % with this coarse sampling of stpsf's focal plane, 0.7 % with 4, 0.6 % with 8.
+    assert np.sqrt(np.sum((ours - stpsfs) ** 2) / np.sum(stpsfs**2)) < 0.02
     for wrong in (ours[::-1], ours[:, ::-1]):
         assert np.sqrt(np.sum((wrong - stpsfs) ** 2) / np.sum(stpsfs**2)) > 0.3
 
@@ -125,13 +126,13 @@ def test_miri_phase_mask(stpsf_data):
     on, off = model.image(), model.image((1500.0, 1500.0))
     assert on.max() < 0.02 * off.max()
     y, x = np.unravel_index(off.argmax(), off.shape)
-    assert (x - 32, y - 32) == tuple(round(1500 / scale) for scale in model.scale)
+    assert (x - 32, y - 32) == pytest.approx(tuple(1500 / scale for scale in model.scale), abs=1)
 
 
 def test_bars_are_used_where_the_filter_stands(stpsf_data):
     model = star_model(MODES["nircam-lwb"], "F335M", data_path=stpsf_data, nlambda=1)
-    # SIAF: NRCA5_MASKLWB_F335M is 3.7 arcsec from the bar's centre, towards its narrow end.
-    assert model.reference[0] * model.scale[0] / 1e3 == pytest.approx(2.9, abs=3.0)
+    # SIAF: the aperture NRCA5_MASKLWB_F335M is 62.1 pixels from NRCA5_MASKLWB along x.
+    assert model.reference == pytest.approx((62.1, -0.1), abs=0.5)
     assert model.image().max() < 0.01 * model.image(occulted=False).max()
 
 
@@ -170,15 +171,15 @@ def test_an_opaque_instrument_is_refused(stpsf_data, tmp_path):
 
 
 def test_the_telescopes_wavefront(stpsf_data, tmp_path, model):
-    """A wavefront's tilt moves the star on the mask: it too is removed."""
-    from coronx.simulate.stpsf_data import OPD, write_opd
-
+    """Its tilt would move the star on the mask: that too is removed."""
+    _, y = telescope_axes(1024, 0.0)
+    tilt = 20e-3 / 206265 * 1e9 * y  # nm
     opd = 1e3 * fits.getdata(stpsf_data / OPD)
-    step = model.pupil_x[0, 1] - model.pupil_x[0, 0]
-    del step
-    path = write_opd(tmp_path / "opd.fits", opd)
+    path = write_opd(tmp_path / "opd.fits", opd + tilt)
     with_it = star_model(ROUND, "F335M", data_path=stpsf_data, opd=path, nlambda=2, fov_pixels=51)
     assert with_it.opd == path
-    assert dataclasses.is_dataclass(ROUND)
+    # Up to what the other aberrations move the star.
+    assert abs(with_it.own_offset[1] - model.own_offset[1]) == pytest.approx(20.0, abs=5.0)
     assert _offset(with_it.image(occulted=False), with_it.scale) == pytest.approx((0, 0), abs=3)
-    assert with_it.image().max() > 3 * model.image().max()
+    changed, plain = with_it.image(), model.image()
+    assert np.abs(changed - plain).max() > 0.5 * plain.max()
