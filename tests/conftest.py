@@ -40,6 +40,7 @@ from coronx.simulate.calints import Visit, calints_model  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
 from coronx.simulate.detector import bad_pixels, expose  # noqa: E402
 from coronx.simulate.scene import SCENES  # noqa: E402
+from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
 
 MODE = MODES["nircam-335r"]
 STAR = (311.2897, -31.3411)  # where the star is on the sky, degrees
@@ -72,6 +73,12 @@ def realdata() -> Path:
 def crds_cache() -> Path:
     """Build the offline CRDS cache that CRDS_PATH names in every test."""
     return build_crds_cache(Path(os.environ["CRDS_PATH"]))
+
+
+@pytest.fixture(scope="session")
+def stpsf_data(tmp_path_factory) -> Path:
+    """Return a folder of stand-in data for stpsf."""
+    return build_stpsf_data(tmp_path_factory.mktemp("stpsf"))
 
 
 @pytest.fixture(scope="session")

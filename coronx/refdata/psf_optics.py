@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
@@ -21,7 +22,7 @@ from coronx.errors import InputError
 from coronx.refdata.modes import CoronagraphMode, plain_mask_name
 from coronx.refdata.psf_data import find_data, instrument_name, stpsf_with
 from coronx.refdata.psf_focus import focus_of
-from coronx.refdata.psf_opd import Opd, choose_opd
+from coronx.refdata.psf_opd import Opd, choose_opd, sensing_files, set_opd
 from coronx.refdata.psf_propagation import Plane, Propagator
 from coronx.refdata.psf_spectrum import band_weights
 
@@ -71,12 +72,6 @@ class Optics:
 
     def propagator(self, *, fov: int, oversample: int, jitter_mas: float) -> Propagator:
         """Return what makes images of these planes."""
-        if fov < 5 or fov % 2 == 0:
-            raise InputError(f"fov_pixels = {fov}: give an odd number of at least 5")
-        if oversample < 2:
-            raise InputError(f"oversample = {oversample}: give at least 2")
-        if jitter_mas < 0:
-            raise InputError(f"jitter_mas = {jitter_mas}: give 0 or more")
         return Propagator(
             self.planes,
             self.axis,
@@ -109,7 +104,8 @@ def read_optics(
     folder = find_data(mode, filter_name, data_path)
     wavefront = choose_opd(opd, data=folder, folder=opd_folder, date=date)
     if wavefront is not None:
-        find_data(mode, filter_name, data_path, with_opd=True)
+        more = sensing_files(wavefront)
+        find_data(mode, filter_name, data_path, with_opd=True, more=more)
     throughput = folder / instrument_name(mode) / "filters" / f"{filter_name}_throughput.fits"
     wavelengths, weights = band_weights(
         throughput, nlambda, spectral_type=spectral_type, spectrum=spectrum
@@ -118,6 +114,8 @@ def read_optics(
         instrument = _configured(stpsf, mode, filter_name, wavefront)
         system = instrument.get_optical_system(fft_oversample=2, fov_pixels=5)
         optics = _taken(stpsf, instrument, system, mode, wavelengths, weights)
+        if isinstance(instrument.pupilopd, fits.HDUList):
+            instrument.pupilopd.close()
     return replace(optics, opd=wavefront)
 
 
@@ -139,10 +137,7 @@ def _configured(stpsf: ModuleType, mode: CoronagraphMode, filter_name: str, opd:
         instrument.pupil_mask = "MASKLYOT" if lyot else "MASKFQPM"
         instrument.image_mask = mode.coronmsk.replace("4QPM_", "FQPM").replace("LYOT_", "LYOT")
     instrument.set_position_from_aperture_name(mode.aperture)
-    if opd is None:
-        instrument.pupilopd = None
-    else:
-        instrument.pupilopd = (str(opd[0]), opd[1]) if isinstance(opd, tuple) else str(opd)
+    set_opd(instrument, opd)
     return instrument
 
 
@@ -158,10 +153,8 @@ def _taken(
     jacobian = _jacobian(aperture)  # arcsec a pixel
     mean = math.sqrt(abs(np.linalg.det(jacobian)))
     layout = _layout(system.planes)
-    if instrument.name == "NIRCam":
-        # stpsf turns the finished image by the aperture's angle, for MIRI the wavefront.
-        turn = -float(aperture.V3IdlYAngle)
-        layout = [(kind, plane, angle + turn) for kind, plane, angle in layout]
+    turn = _turn(instrument, aperture)
+    layout = [(kind, plane, angle + turn) for kind, plane, angle in layout]
     width = system.planes[0].pixelscale.value * system.planes[0].amplitude.shape[0] * _MARGIN
     grid = _Grid(jacobian / mean, width)
     pupil = next(entry for entry in layout if entry[0] == "pupil")
@@ -211,6 +204,11 @@ def _jacobian(aperture: Any) -> NDArray[np.float64]:
         low = np.array(aperture.sci_to_idl(x - dx, y - dy))
         columns.append(high - low)
     return np.stack(columns, axis=1)
+
+
+def _turn(instrument: Any, aperture: Any) -> float:
+    # stpsf turns NIRCam's finished image by the aperture's angle; for MIRI it turns the wavefront.
+    return -float(aperture.V3IdlYAngle) if instrument.name == "NIRCam" else 0.0
 
 
 def _layout(planes: list[Any]) -> list[tuple[str, Any, float]]:
