@@ -172,7 +172,7 @@ def _estimators(star: Any, bare: Any, mode: Any, name: str, wide: int) -> dict[s
         "offset alone": _fitted(square, star, ExpectedStar(star, drift_nm=0.0)),
         "and 10 modes": _fitted(square, star, _Global(star, drift_nm=10.0)),
         "and 108 modes": _fitted(square, star, ExpectedStar(star, drift_nm=10.0)),
-        "no wavefront": _fitted(square, bare, ExpectedStar(bare, drift_nm=10.0)),
+        "no wavefront": _correlated(square, bare),
         "symmetry": _symmetric(halo, star),
     }
 

@@ -126,9 +126,10 @@ class RecenterFramesStep(CoronStep):
         if self.star_center is not None:
             return "given"
         has_data = self.data_path or os.environ.get("STPSF_PATH") or os.environ.get("WEBBPSF_PATH")
+        has_wavefront = self.opd and self.opd.lower() != "none"
         if mode_and_mask(model)[0].instrument == "MIRI":
             method, why = "mask", "for MIRI nothing is fitted unless method says so"
-        elif self.model_psf or (has_data and self.opd):
+        elif self.model_psf or (has_data and has_wavefront):
             method, why = "model", "the optics or an image are given"
         else:
             method, why = "symmetry", "no wavefront (opd) with stpsf's data, nor a model_psf, is given"
