@@ -36,6 +36,7 @@ from stdatamodels.jwst.datamodels.dqflags import pixel  # noqa: E402
 
 from coronx.refdata.modes import MODES  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
+from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
 
 MODE = MODES["nircam-335r"]
 STAR = (311.2897, -31.3411)  # where the star is on the sky, degrees
@@ -68,6 +69,12 @@ def realdata() -> Path:
 def crds_cache() -> Path:
     """Build the offline CRDS cache that CRDS_PATH names in every test."""
     return build_crds_cache(Path(os.environ["CRDS_PATH"]))
+
+
+@pytest.fixture(scope="session")
+def stpsf_data(tmp_path_factory) -> Path:
+    """Return a folder of stand-in data for stpsf."""
+    return build_stpsf_data(tmp_path_factory.mktemp("stpsf"))
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.errors import InputError
 from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.psf_offset import own_offset
 from coronx.refdata.psf_opd import Opd
@@ -236,6 +237,15 @@ def star_model(
     InputError
         If stpsf or a file that it needs is missing, or a value makes no sense.
     """
+    for name, value, least in (
+        ("fov_pixels", fov_pixels, 5),
+        ("oversample", oversample, 2),
+        ("jitter_mas", jitter_mas, 0),
+    ):
+        if value < least:
+            raise InputError(f"{name} = {value}: give at least {least}")
+    if fov_pixels % 2 == 0:
+        raise InputError(f"fov_pixels = {fov_pixels}: give an odd number")
     optics = read_optics(
         mode,
         filter_name,

@@ -71,12 +71,6 @@ class Optics:
 
     def propagator(self, *, fov: int, oversample: int, jitter_mas: float) -> Propagator:
         """Return what makes images of these planes."""
-        if fov < 5 or fov % 2 == 0:
-            raise InputError(f"fov_pixels = {fov}: give an odd number of at least 5")
-        if oversample < 2:
-            raise InputError(f"oversample = {oversample}: give at least 2")
-        if jitter_mas < 0:
-            raise InputError(f"jitter_mas = {jitter_mas}: give 0 or more")
         return Propagator(
             self.planes,
             self.axis,
@@ -158,10 +152,8 @@ def _taken(
     jacobian = _jacobian(aperture)  # arcsec a pixel
     mean = math.sqrt(abs(np.linalg.det(jacobian)))
     layout = _layout(system.planes)
-    if instrument.name == "NIRCam":
-        # stpsf turns the finished image by the aperture's angle, for MIRI the wavefront.
-        turn = -float(aperture.V3IdlYAngle)
-        layout = [(kind, plane, angle + turn) for kind, plane, angle in layout]
+    turn = _turn(instrument, aperture)
+    layout = [(kind, plane, angle + turn) for kind, plane, angle in layout]
     width = system.planes[0].pixelscale.value * system.planes[0].amplitude.shape[0] * _MARGIN
     grid = _Grid(jacobian / mean, width)
     pupil = next(entry for entry in layout if entry[0] == "pupil")
@@ -211,6 +203,11 @@ def _jacobian(aperture: Any) -> NDArray[np.float64]:
         low = np.array(aperture.sci_to_idl(x - dx, y - dy))
         columns.append(high - low)
     return np.stack(columns, axis=1)
+
+
+def _turn(instrument: Any, aperture: Any) -> float:
+    # stpsf turns NIRCam's finished image by the aperture's angle; for MIRI it turns the wavefront.
+    return -float(aperture.V3IdlYAngle) if instrument.name == "NIRCam" else 0.0
 
 
 def _layout(planes: list[Any]) -> list[tuple[str, Any, float]]:

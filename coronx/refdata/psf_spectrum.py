@@ -77,10 +77,10 @@ def band_weights(
     spectral_type: str | None = None,
     spectrum: str | Path | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return wavelengths in metres and their shares of the star's photons, each (count,).
+    """Return wavelengths in metres and their shares of the star's photons.
 
     The band, where its throughput exceeds a tenth of the largest, is cut into equal parts; each is
-    stood for by its photons' mean wavelength.
+    stood for by its photons' mean wavelength; parts without light are left out.
 
     Parameters
     ----------
@@ -123,11 +123,16 @@ def band_weights(
             else _black_body(fine * 1e-6, temperature_of(spectral_type or "G2V"))
         )
         photons = np.interp(fine, micron, through) * density * fine
+        if not photons.sum() > 0:
+            continue
         weights.append(photons.sum())
         wavelengths.append(np.average(fine, weights=photons) * 1e-6)
+    if not weights:
+        raise InputError(
+            f"{spectrum}: no light in {throughput.name}; give a spectrum that has some"
+        )
     return np.array(wavelengths), np.array(weights) / np.sum(weights)
 
 
 def _black_body(wavelength: NDArray[np.float64], kelvin: float) -> NDArray[np.float64]:
-    shape = wavelength**-5 / np.expm1(_HC_OVER_K / (wavelength * kelvin))
-    return shape / shape.max()
+    return (wavelength * 1e6) ** -5 / np.expm1(_HC_OVER_K / (wavelength * kelvin))

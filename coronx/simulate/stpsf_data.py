@@ -20,7 +20,7 @@ from coronx.refdata.psf_data import MIN_VERSION, PUPIL, instrument_name
 from coronx.simulate.bandpass import BANDPASSES
 from coronx.simulate.pupil import (
     DIAMETER,
-    build_pupil,
+    Pupil,
     lyot_stop,
     primary,
     segment_centers,
@@ -31,6 +31,7 @@ from coronx.simulate.wavefront import static_opd
 __all__ = ["COMA_NM", "OPD", "build_stpsf_data", "write_opd"]
 
 _SIZE = 1024  # fixed by stpsf's file names
+_COARSE = 4  # of the pupil's points is one of the wavefront's, along each axis
 _HEADER = {"PUPLSCAL": DIAMETER / _SIZE, "PUPLDIAM": DIAMETER, "DIAM": DIAMETER}
 
 OPD = "JWST_OTE_OPD_standin.fits.gz"
@@ -69,8 +70,8 @@ def build_stpsf_data(folder: Path) -> Path:
     x, y = telescope_axes(_SIZE, 0.0)
     amplitude = primary(_SIZE)
     _save(folder / PUPIL, amplitude)
-    _save(folder / "JWpupil_segments_RevW_npix1024.fits.gz", _segments(amplitude, x, y))
-    write_opd(folder / OPD, _wavefront())
+    _save(folder / "JWpupil_segments_RevW_npix1024.fits.gz", (_nearest(x, y) + 1) * (amplitude > 0))
+    write_opd(folder / OPD, _wavefront(amplitude))
     _aberrations(folder / "si_zernikes_coron_wfe.fits", ("NIRCamSWA", "NIRCamLWA"), _NIRCAM)
     _aberrations(folder / "si_zernikes_isim_cv3.fits", ("MIRI",), _MIRI)
     _filters(folder)
@@ -100,10 +101,21 @@ def write_opd(path: Path, opd_nm: NDArray[np.float64], *, date: str | None = Non
     return path
 
 
-def _wavefront() -> NDArray[np.float64]:
-    coarse = build_pupil(MODES["nircam-335r"], _SIZE // 4)
-    opd = static_opd(coarse, 65.0, rng=np.random.default_rng(20220730))
-    return 1e9 * np.kron(opd, np.ones((4, 4)))
+def _wavefront(amplitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    x, y = telescope_axes(_SIZE // _COARSE, 0.0)
+    middle = amplitude[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
+    pupil = Pupil(
+        u=x[0],
+        v=y[:, 0],
+        x=x,
+        y=y,
+        amplitude=middle,
+        stop=middle,
+        segments=_nearest(x, y),
+        centers=segment_centers(),
+    )
+    opd = static_opd(pupil, 65.0, rng=np.random.default_rng(20220730))
+    return 1e9 * np.kron(opd, np.ones((_COARSE, _COARSE)))
 
 
 def _save(path: Path, array: NDArray) -> None:
@@ -113,16 +125,13 @@ def _save(path: Path, array: NDArray) -> None:
     hdu.writeto(path, overwrite=True)
 
 
-def _segments(
-    amplitude: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    centers = segment_centers()
+def _nearest(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
     nearest, closest = np.zeros(x.shape, dtype=np.int64), np.full(x.shape, np.inf)
-    for number, (cx, cy) in enumerate(centers, start=1):
+    for number, (cx, cy) in enumerate(segment_centers()):
         distance = (x - cx) ** 2 + (y - cy) ** 2
         nearest[distance < closest] = number
         closest = np.minimum(closest, distance)
-    return nearest * (amplitude > 0)
+    return nearest
 
 
 def _aberrations(path: Path, names: tuple[str, ...], coefficients: tuple[float, ...]) -> None:
@@ -190,8 +199,8 @@ def _field_dependence(path: Path, name: str) -> None:
             "FANGUNIT": "arcmin", "OPDUNIT": "nm",
         }
     )  # fmt: skip
-    table = Table({f"Zernike {n} Legendres": np.zeros(count) for n in range(count)})
+    columns = [(f"Zernike {n} Legendres", "f8") for n in range(count)]
+    table = fits.BinTableHDU(np.zeros(count, dtype=columns))
     path.parent.mkdir(parents=True, exist_ok=True)
-    fits.HDUList([primary_hdu, fits.BinTableHDU(table), fits.BinTableHDU(table)]).writeto(
-        path, overwrite=True
-    )
+    # stpsf reads the second extension, which is relative to the whole telescope.
+    fits.HDUList([primary_hdu, fits.ImageHDU(), table]).writeto(path, overwrite=True)
