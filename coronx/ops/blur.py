@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from coronx.ops.interpolation_kernels import gaussian
 
-__all__ = ["Blurred", "blur_frame", "blur_sigma"]
+__all__ = ["Blurred", "blur_frame", "blur_frames", "blur_sigma"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -17,6 +17,7 @@ Mask = NDArray[np.bool_]
 # Full width, in pixels, from which a Fourier shift of a PSF leaves no ringing to speak of.
 _SAMPLED = 2.3 * 1.5
 _FWHM = 2.355  # of a Gaussian, in sigmas
+_ENOUGH = 0.5  # of the weight on good pixels, for a bad one to be given their mean
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,54 @@ def blur_frame(
     floor = np.asarray(spread * weights.max() ** 4, kind)
     square = np.maximum(_convolved(spread, weights**2), floor)
     return Blurred(_convolved(image, weights) * inverse, square * inverse**2, coverage, own)
+
+
+def blur_frames(
+    data: NDArray[np.floating],
+    error: NDArray[np.floating],
+    flags: NDArray[np.uint32],
+    bad: Mask,
+    sigma: float,
+    *,
+    repaired: int = 0,
+    unusable: int = 0,
+    blank: int = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint32]]:
+    """Convolve the images of an exposure with a Gaussian over their good pixels.
+
+    Parameters
+    ----------
+    data, error : ndarray (n, ny, nx)
+        Images and their 1-sigma errors.
+    flags : ndarray (n, ny, nx), uint32
+        Bit flags. None of them spreads: what is bad has no weight.
+    bad : ndarray of bool (n, ny, nx)
+        Pixels not to be used; those that are not finite count as bad too.
+    sigma : float
+        Of the Gaussian, in pixels.
+    repaired, unusable : int
+        A bad pixel with most of the Gaussian's weight on good ones is given their mean, gains
+        the first and loses the second; any other is NaN and gains the second.
+    blank : int
+        Flags of bad pixels that are given nothing.
+
+    Returns
+    -------
+    data, variance : ndarray (n, ny, nx), float32
+    flags : ndarray (n, ny, nx), uint32
+    """
+    values, spread = np.empty(data.shape, np.float32), np.empty(data.shape, np.float32)
+    told = np.array(flags, dtype=np.uint32)
+    for n, image in enumerate(data):
+        out = blur_frame(image, np.square(error[n], dtype=np.float32), bad[n], sigma)
+        wrong = bad[n] | ~np.isfinite(image)
+        given = wrong & (out.coverage >= _ENOUGH) & ((flags[n] & np.uint32(blank)) == 0)
+        gone = wrong & ~given
+        told[n][given] = (told[n][given] & ~np.uint32(unusable)) | np.uint32(repaired)
+        told[n][gone] |= np.uint32(unusable)
+        values[n] = np.where(gone, np.nan, out.data)
+        spread[n] = np.where(gone, np.nan, out.variance)
+    return values, spread, told
 
 
 def _sums(size: int, weights: Array) -> Array:

@@ -9,7 +9,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from jwst import datamodels
 
-from coronx import AlignRefsStep, StackRefsStep
+from coronx import AlignFramesStep, AlignRefsStep, StackRefsStep
+from coronx.models.pointing import find_star
 from coronx.ops.median import fill_local_median
 from coronx.ops.shift import shift_image
 
@@ -157,6 +158,27 @@ def test_shifts_taken_back_are_found_again(undone, mask):
     print("differences from the recorded shifts:", np.round(relative, 4).tolist())
     assert np.abs(recorded - recorded.mean(axis=0)).max() > 0.02
     assert np.abs(relative).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"mask": "annulus", "mask_shape": [8.0, 60.0]}, {"recenter": True}]
+)
+def test_frames_are_aligned_by_the_shifts_taken_back(undone, mask, options):
+    star = [150.0 - undone.moves[0][0], 174.0 - undone.moves[0][1]]
+    aligned = AlignFramesStep.call(
+        undone.paths, skip=False, override_psfmask=str(mask), star_center=star, **options
+    )
+    tables = [model.frame_shifts for model in aligned]
+    assert all(table["converged"].all() for table in tables)
+    found = np.array([(table["dx"][0], table["dy"][0]) for table in tables])
+    relative = (found - found[0])[1:] - (undone.moves - undone.moves[0])[1:]
+    relative -= relative.mean(axis=0)  # as another package measured them, from another frame
+    print("differences from the recorded shifts:", np.round(relative, 4).tolist())
+    assert np.abs(relative).max() < 0.05
+    place = (159.5, 159.5) if "recenter" in options else star
+    for model in aligned:
+        assert (find_star(model).x, find_star(model).y) == pytest.approx(tuple(place), abs=1e-6)
+        assert np.isnan(model.data).mean() < 0.16  # the frame ends where the star was moved from
 
 
 def test_the_mask_of_before_flight_is_named_and_mended(frames, realdata, mask, caplog):
