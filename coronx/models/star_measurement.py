@@ -101,9 +101,7 @@ def by_model(
     )
     limit = max_offset / min(mode.scale)
     first = predict.image(np.zeros(2))
-    found = fit_star(
-        data, variance, bad, predict, first=first, weight=through**2, limit=limit
-    )
+    found = fit_star(data, variance, bad, predict, first=first, weight=through**2, limit=limit)
     source = "model" if isinstance(star, StarModel) else "model_psf"
     return Measured(center + found.offset, found.sigma, found.good, source)
 

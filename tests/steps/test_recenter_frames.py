@@ -144,7 +144,7 @@ def test_integrations_and_exposures_are_measured_each(observe, measured):
     assert np.abs(error_of(second, [(-25.0, 10.0)])).max() < 8.0
 
 
-def test_nan_in_the_image_is_no_matter(exposure, measured):
+def test_nan_in_the_image_is_no_matter(exposure):
     assert np.isnan(exposure.data).any(), "the exposure has NaN with DQ = 0"
     worse = exposure.copy()
     worse.data[1] = np.nan
@@ -230,9 +230,7 @@ def test_measured_again_after_the_move_it_is_there(centred):
 
 @pytest.mark.parametrize("interpolation", ["spline", "lanczos"])
 def test_interpolations_agree(exposure, centred, interpolation):
-    other = RecenterFramesStep.call(
-        exposure, measure_only=False, interpolation=interpolation
-    )
+    other = RecenterFramesStep.call(exposure, measure_only=False, interpolation=interpolation)
     area = np.s_[:, 130:190, 130:190]
     differ = np.nanstd(other.data[area] - centred.data[area])
     assert 0.0 < differ < 0.1 * np.nanstd(centred.data[area])
@@ -351,7 +349,10 @@ def test_an_association_file(observe, tmp_path):
         for n in range(3)
     )
     with science, psf, background:
-        heads = [fits.getheader(m.meta.filename and str(tmp_path / "out" / m.meta.filename)) for m in (science, psf, background)]
+        heads = [
+            fits.getheader(m.meta.filename and str(tmp_path / "out" / m.meta.filename))
+            for m in (science, psf, background)
+        ]
         assert [h["S_CXREC"] for h in heads] == ["MEASURED", "MEASURED", "SKIPPED"]
         assert "STARCENX" not in heads[2]
         for head, offset in zip(heads, ((20.0, -30.0), (-25.0, 10.0)), strict=False):
