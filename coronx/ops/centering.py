@@ -84,15 +84,15 @@ def fit_star(
     first: Array,
     weight: Array,
     limit: float,
-    model_error: float = 0.02,
+    model_error: float = 0.15,
 ) -> StarFit:
     """Measure the star's offset from the mask in every image.
 
-    A first estimate is the peak of the normalised cross-correlation, weighted, of the image and the
-    one expected at no offset. From there on least squares by Gauss-Newton: flux, background, offset and
-    modes are fitted together, the prediction's slopes being taken where the images' median offset
-    is. The modes' expected sizes enter as observations of zero (Gaussian priors), which is
-    the same as treating them as correlated noise.
+    A first estimate is the peak of the normalised cross-correlation, weighted, of the image and
+    the one expected at no offset. From there on least squares by Gauss-Newton: flux, background,
+    offset and modes are fitted together, the prediction's slopes being taken where the images'
+    median offset is. The modes' expected sizes enter as observations of zero (Gaussian priors),
+    which is the same as treating them as correlated noise.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def fit_star(
     limit : float
         Largest offset along each axis in pixels.
     model_error : float
-        1-sigma error of the prediction in each pixel, as a share of it, beside the modes.
+        1-sigma error of the prediction in each pixel, as a share of it, beside the modes. With the
+        default, drifts in shapes that no mode has do least harm.
 
     Returns
     -------
@@ -122,17 +123,16 @@ def fit_star(
     ValueError
         If shapes differ.
     """
-    images = np.asarray(images, dtype=np.float64)
     if images.ndim != 3 or not images.shape == variance.shape == bad.shape:
         raise ValueError(f"images {images.shape}, variance {variance.shape}, bad {bad.shape}")
     if weight.shape != images.shape[1:]:
         raise ValueError(f"weight {weight.shape} for images {images.shape}")
     bad = bad | ~np.isfinite(images)
-    images = np.where(bad, 0.0, images)
+    known: Array = np.where(bad, 0.0, images).astype(np.float64)
     noise = _typical(variance, bad)
-    found = _first(images, bad, first, weight, limit)
+    found = _first(known, bad, first, weight, limit)
     offset, good = found.offset, found.good
-    fit = _Fit(images, bad, noise, predict, limit, model_error)
+    fit = _Fit(known, bad, noise, predict, limit, model_error)
     if not good.any():
         return found
     return fit.together(np.flatnonzero(good), np.median(offset[good], axis=0), found)
@@ -262,7 +262,7 @@ class _Fit:
 
 
 class _Design:
-    """Columns flux, background, x, y, modes, in the image's unit, and the sums that images share."""
+    """Columns flux, background, x, y, modes, and the sums over them that images share."""
 
     def __init__(self, columns: Array, weight: Array, scale: float) -> None:
         self._columns = columns

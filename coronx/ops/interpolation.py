@@ -10,7 +10,7 @@ from scipy.ndimage import correlate1d, spline_filter
 from coronx.ops.fourier import apply_ramp, forward, frequencies
 from coronx.ops.gaps import fill_frame
 from coronx.ops.interpolation_kernels import SPLINE_ORDER, Method, signal_weights
-from coronx.ops.shift import mark_beyond, move_whole, shift_flags, shift_variance
+from coronx.ops.shift import carry, mark_beyond, move_whole, shift_flags, shift_variance
 
 __all__ = ["Method", "Moved", "move_frame"]
 
@@ -114,7 +114,7 @@ def move_frame(
         spread = shift_variance(filled.variance, shift, method=method, blur=blur)
         told = shift_flags(flags, shift, outside=outside)
         if gap.any():
-            lost = shift_flags(gap.astype(np.uint32), shift, outside=0) != 0
+            lost = carry(gap, shift)
             values[lost] = spread[lost] = np.nan
     mark_beyond(values, shift, np.nan)
     mark_beyond(spread, shift, np.nan)
@@ -149,7 +149,10 @@ def _interpolate(image: NDArray[Any], part: Array, method: Method, blur: float) 
 
 def _by_fourier(image: NDArray[Any], part: Array, blur: float) -> NDArray[Any]:
     ny, nx = image.shape
-    padded = _joined(_joined(image, _fast_odd(ny)).T, _fast_odd(nx)).T
+    padded = np.empty((_fast(ny), _fast(nx)), image.dtype)
+    padded[:ny, :nx] = image
+    _join(padded[:, :nx], ny)
+    _join(padded.T, nx)
     spectrum = forward(padded)
     if blur > 0.0:
         for size, half in ((padded.shape[0], False), (padded.shape[1], True)):
@@ -158,31 +161,28 @@ def _by_fourier(image: NDArray[Any], part: Array, blur: float) -> NDArray[Any]:
     return apply_ramp(spectrum, part, padded.shape)[:ny, :nx].copy()
 
 
-def _joined(image: NDArray[Any], size: int) -> NDArray[Any]:
-    """Return an image of more rows, which lead smoothly from its last back to its first."""
-    ny = image.shape[0]
-    steps = np.arange(1, size - ny + 1)
-    share = (0.5 - 0.5 * np.cos(np.pi * steps / (size - ny + 1))).astype(image.dtype)[:, None]
+def _join(padded: NDArray[Any], size: int) -> None:
+    """Lead the last of a frame's rows smoothly back to its first, in the rows that follow."""
+    room = padded.shape[0] - size
+    steps = np.arange(1, room + 1)
+    share = (0.5 - 0.5 * np.cos(np.pi * steps / (room + 1))).astype(padded.dtype)[:, None]
     # Mirrored about the edge's value, so that neither value nor slope jumps.
-    last = 2.0 * image[-1] - image.take(ny - 1 - steps, 0, mode="clip")
-    first = 2.0 * image[0] - image.take(size - ny + 1 - steps, 0, mode="clip")
-    return np.concatenate([image, (1.0 - share) * last + share * first]).astype(image.dtype)
+    last = 2.0 * padded[size - 1] - padded.take(np.maximum(size - 1 - steps, 0), 0)
+    first = 2.0 * padded[0] - padded.take(np.minimum(room + 1 - steps, size - 1), 0)
+    padded[size:] = (1.0 - share) * last + share * first
 
 
-def _fast_odd(size: int) -> int:
-    """Return an odd size with room for the pad, fast to transform.
-
-    An odd size has no Nyquist term, which no shift by part of a pixel can move.
-    """
-    size = (size + _PAD) | 1
+def _fast(size: int) -> int:
+    """Return a size with room for the pad, fast to transform."""
+    size += _PAD
     while _rest(size) > 1:
-        size += 2
+        size += 1
     return size
 
 
 def _rest(size: int) -> int:
-    """Return what is left of an odd number without the factors that transforms are fast for."""
-    for factor in (3, 5, 7, 11):
+    """Return what is left of a number without the factors that transforms are fast for."""
+    for factor in (2, 3, 5, 7):
         while size % factor == 0:
             size //= factor
     return size

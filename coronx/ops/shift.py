@@ -9,7 +9,7 @@ from scipy.ndimage import correlate1d
 from coronx.ops.fourier import apply_ramp, forward
 from coronx.ops.interpolation_kernels import Method, variance_weights
 
-__all__ = ["mark_beyond", "move_whole", "shift_flags", "shift_image", "shift_variance"]
+__all__ = ["carry", "mark_beyond", "move_whole", "shift_flags", "shift_image", "shift_variance"]
 
 Array = NDArray[np.float64]
 
@@ -100,19 +100,24 @@ def shift_flags(flags: NDArray[np.uint32], shift: Array, *, outside: int) -> NDA
     -------
     ndarray (ny, nx), uint32
     """
-    flags = np.asarray(flags, dtype=np.uint32)
-    ny, nx = flags.shape
-    out = np.zeros((ny, nx), np.uint32)
-    at = np.flatnonzero(flags)
+    out = carry(np.asarray(flags, dtype=np.uint32), shift)
+    mark_beyond(out, shift, outside)
+    return out
+
+
+def carry(marks: NDArray[Any], shift: Array) -> NDArray[Any]:
+    """Return marks, bits or booleans, on every pixel that a marked one overlaps once moved."""
+    ny, nx = marks.shape
+    out = np.zeros((ny, nx), marks.dtype)
+    at = np.flatnonzero(marks != 0)
     row, col = np.divmod(at, nx)
-    value = flags.ravel()[at]
+    value = marks.ravel()[at]
     for dy in _whole_steps(float(shift[1])):
         for dx in _whole_steps(float(shift[0])):
             y, x = row + dy, col + dx
             inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
             # One step maps pixels to different pixels, so plain indexing misses none.
             out[y[inside], x[inside]] |= value[inside]
-    mark_beyond(out, shift, outside)
     return out
 
 

@@ -57,7 +57,7 @@ def _centers(turn: float) -> NDArray[np.float64]:
         for q in range(-2, 3)
         for r in range(-2, 3)
         if 0 < max(abs(q), abs(r), abs(q + r)) <= 2
-    ]  # noqa: E501
+    ]
     q, r = np.array(axial, dtype=np.float64).T
     x, y = _PITCH * np.sqrt(0.75) * q, _PITCH * (r + q / 2)
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))

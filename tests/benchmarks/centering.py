@@ -15,19 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from coronx.ops.centering import Prediction, fit_star
+from coronx.ops.centering import fit_star
 from coronx.ops.registration import Template
 from coronx.ops.symmetry import symmetry_center
 from coronx.refdata.filters import fwhm_pixels
 from coronx.refdata.modes import MODES
 from coronx.refdata.psf_model import star_model
-from coronx.refdata.segment_modes import segment_modes
 from coronx.refdata.star_prediction import ExpectedStar
 from coronx.refdata.transmission import transmission
 from coronx.refdata.wavefront_modes import drift_modes
 from coronx.simulate.drift import random_drift
 from coronx.simulate.optics import Coronagraph
-from coronx.simulate.stpsf_data import build_stpsf_data, write_opd
+from coronx.simulate.stpsf_data import build_stpsf_data
 from coronx.simulate.wavefront import drift_opd, static_opd
 
 __all__ = ["SimulatedStar", "Trial", "main", "trials"]
@@ -78,7 +77,7 @@ class SimulatedStar:
 
 @dataclass(frozen=True)
 class Trial:
-    """One image: true offset in mas, data, variance and bad pixels, on a wide and a narrow field."""
+    """One image: true offset in mas, data, variance and bad pixels."""
 
     offset: np.ndarray
     data: np.ndarray
@@ -172,7 +171,7 @@ def _estimators(star: Any, bare: Any, mode: Any, name: str, wide: int) -> dict[s
         "offset alone": _fitted(square, star, ExpectedStar(star, drift_nm=0.0)),
         "and 10 modes": _fitted(square, star, _Global(star, drift_nm=10.0)),
         "and 108 modes": _fitted(square, star, ExpectedStar(star, drift_nm=10.0)),
-        "no wavefront": _fitted(square, bare, ExpectedStar(bare, drift_nm=10.0)),
+        "no wavefront": _correlated(square, bare),
         "symmetry": _symmetric(halo, star),
     }
 

@@ -139,9 +139,9 @@ def test_a_slope_does_not_ring_at_the_edges(method):
 @pytest.mark.parametrize("blur", [0.0, 0.9])
 def test_variance_is_that_of_moved_noise(method, shift, blur):
     rng = np.random.default_rng(2)
-    y, x = np.indices((41, 43))
-    variance = 1.0 + 20.0 * np.exp(-((x - 20) ** 2 + (y - 19) ** 2) / (2 * 6.0**2))
-    draws = rng.normal(size=(400, 41, 43)) * np.sqrt(variance)
+    y, x = np.indices((79, 80))
+    variance = 1.0 + 20.0 * np.exp(-((x - 40) ** 2 + (y - 39) ** 2) / (2 * 6.0**2))
+    draws = rng.normal(size=(400, 79, 80)) * np.sqrt(variance)
     options = {"method": method, "blur": blur, "variance": variance}
     scatter = np.var([move(d, shift, **options).data for d in draws], axis=0)
     ratio = move(draws[0], shift, **options).variance / scatter

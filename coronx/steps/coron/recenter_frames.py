@@ -13,7 +13,14 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
 from coronx.models.members import check_good, role_of
-from coronx.models.pointing import StarPlace, displace, find_star, record_mask, record_star
+from coronx.models.pointing import (
+    StarPlace,
+    displace,
+    find_star,
+    mask_place,
+    record_mask,
+    record_star,
+)
 from coronx.models.psfalign import OUTSIDE
 from coronx.models.star_measurement import Measured, by_model, by_symmetry, mode_and_mask
 from coronx.models.star_places import record_places
@@ -94,8 +101,8 @@ class RecenterFramesStep(CoronStep):
         if not found.good.any():
             star = find_star(model)
             log.warning(
-                "%s: no star is found by %s within max_offset of the mask's centre; it is taken to be "
-                "at (%.2f, %.2f), by its %s",
+                "%s: no star is found by %s within max_offset of the mask's centre; it is taken "
+                "to be at (%.2f, %.2f), by its %s",
                 name_of(model), found.source, star.x + 1, star.y + 1, star.source,
             )  # fmt: skip
             found = _at(model, (star.x, star.y), star.source)
@@ -126,9 +133,10 @@ class RecenterFramesStep(CoronStep):
         if self.star_center is not None:
             return "given"
         has_data = self.data_path or os.environ.get("STPSF_PATH") or os.environ.get("WEBBPSF_PATH")
+        has_wavefront = self.opd and self.opd.lower() != "none"
         if mode_and_mask(model)[0].instrument == "MIRI":
             method, why = "mask", "for MIRI nothing is fitted unless method says so"
-        elif self.model_psf or (has_data and self.opd):
+        elif self.model_psf or (has_data and has_wavefront):
             method, why = "model", "the optics or an image are given"
         else:
             method, why = (
@@ -198,8 +206,7 @@ def _record(result: CubeModel, found: Measured) -> NDArray[np.float64]:
     record = result.meta.coronx
     known = np.isfinite(scatter).all()
     record.star_sigma_x, record.star_sigma_y = (float(s) if known else None for s in scatter)
-    try:
-        record_mask(result, *mode_and_mask(result)[1])
-    except InputError:
-        pass  # star given, mask not known
+    mask = mask_place(result)
+    if mask is not None:
+        record_mask(result, *mask)
     return mean
