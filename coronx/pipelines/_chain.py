@@ -38,16 +38,18 @@ CHAIN: dict[str, type] = {
 
 # Defaults that differ from those of the steps run alone. Science pixels stay as they were
 # measured until the star is subtracted: bad ones are flagged, and the star's place is measured.
-_OFF = {"skip": True}
-DEFAULTS: dict[str, dict[str, object]] = {
+_OFF = {"skip": "True"}
+DEFAULTS: dict[str, dict[str, str]] = {
     "remove_frames": _OFF,
+    "fix_bad_pixels": {"repair": 'list("none")'},
     "coadd_frames": _OFF,
     "subtract_median": _OFF,
     "blur_frames": _OFF,
     "high_pass_filter": _OFF,
-    "recenter_frames": {"measure_only": True},
+    "recenter_frames": {"measure_only": "True"},
     "align_frames": _OFF,
     "replace_nans": _OFF,
     "crop_frames": _OFF,
     "pad_frames": _OFF,
 }
+"""Defaults by step and option, as a spec writes them."""

@@ -63,7 +63,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         for name, defaults in DEFAULTS.items():
             for option, value in defaults.items():
                 kind = str(spec["steps"][name][option]).partition("default=")[0]
-                spec["steps"][name][option] = f"{kind}default={value!r})"
+                spec["steps"][name][option] = f"{kind}default={value})"
         return spec
 
     @classmethod
