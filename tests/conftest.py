@@ -139,13 +139,13 @@ def sky_wcs(star, roll, sky):
     return wcs
 
 
-def _describe(model, name, star, roll, sky, is_psf):
+def _describe(model, name, star, roll, sky, is_psf, filter_name):
     meta = model.meta
     meta.filename = name
     meta.telescope = "JWST"
     meta.target.catalog_name = "REFERENCE" if is_psf else "TARGET"
     meta.instrument.name, meta.instrument.detector = MODE.instrument, MODE.detector
-    meta.instrument.filter, meta.instrument.pupil = "F356W", MODE.pupil
+    meta.instrument.filter, meta.instrument.pupil = filter_name, MODE.pupil
     meta.instrument.coronagraph, meta.instrument.channel = MODE.coronmsk, "LONG"
     meta.subarray.name = MODE.subarray
     meta.subarray.xstart, meta.subarray.ystart = MODE.start
@@ -169,17 +169,22 @@ def _describe(model, name, star, roll, sky, is_psf):
     info.pc1_1, info.pc1_2, info.pc2_1, info.pc2_2 = cos, -sin, sin, cos
     info.v3yangle, info.vparity, info.roll_ref = 0.0, -1, roll
     meta.wcs = sky_wcs(star, roll, sky)
+    if filter_name == "F335M":
+        # As in flight, the reference pixel is the mask's centre wherever the star is.
+        info.crpix1, info.crpix2 = np.add(MODE.center, 1.0).tolist()
+        info.crval1, info.crval2 = (float(v) for v in meta.wcs(*MODE.center))
     update_s_region_imaging(model)
 
 
 @pytest.fixture(scope="session")
 def make_exposure():
-    """Return a function that makes exposures like NIRCam's MASKA335R, F356W.
+    """Return a function that makes exposures like NIRCam's MASKA335R.
 
     A star of band-limited speckles stands off the mask's centre by `dither` (x, y), and by
     `jitter` more from the second integration on. North is turned by `roll`; `companion` is a
     flux and the true (east, north) offset from the star in arcsec; the WCS is wrong by
-    `wcs_error` (east, north) arcsec.
+    `wcs_error` (east, north) arcsec. CRPIX is the star's place, but in F335M, the filter of target
+    acquisition, the mask's centre.
     """
     stars = {}
 
@@ -197,6 +202,7 @@ def make_exposure():
         brightness=1.0,
         noise=1.0,
         blemishes=True,
+        filter_name="F356W",
     ):
         if seed not in stars:
             stars[seed] = _star(seed)
@@ -234,7 +240,7 @@ def make_exposure():
         star = tuple(np.add(MODE.center, dither))
         east, north = np.divide(wcs_error, 3600.0)
         sky = (STAR[0] + east / np.cos(np.radians(STAR[1])), STAR[1] + north)
-        _describe(model, name, star, roll, sky, is_psf)
+        _describe(model, name, star, roll, sky, is_psf, filter_name)
         return model
 
     return make
@@ -262,6 +268,7 @@ def make_association(make_exposure):
                 jitter=(0.05, -0.03),
                 wcs_error=(0.0, 0.0) if n == 1 else (0.07, 0.057),
                 companion=options.get("companion", (60.0, 1.6, -1.2)),
+                filter_name="F335M",
             )
             model.save(str(folder / model.meta.filename))
             members.append({"expname": model.meta.filename, "exptype": "science"})
@@ -273,6 +280,7 @@ def make_association(make_exposure):
                 dither=dither,
                 is_psf=True,
                 brightness=2.0,
+                filter_name="F335M",
             )
             model.save(str(folder / model.meta.filename))
             members.append({"expname": model.meta.filename, "exptype": "psf"})
@@ -309,7 +317,10 @@ def coron3_run(tmp_path_factory, make_association, strun) -> Run:
     folder = tmp_path_factory.mktemp("coron3")
     asn = make_association(folder)
     out = folder / "out"
-    done = strun("coronx_coron3", asn, "--output_dir", out, "--steps.klip.save_psf=true")
+    done = strun(
+        "coronx_coron3", asn, "--output_dir", out,
+        "--steps.klip.save_psf=true", "--steps.recenter_frames.save_results=true",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return Run(asn, out, done.stdout + done.stderr)
 

@@ -185,6 +185,9 @@ class Coron3Pipeline(Guest, JwstPipeline):
         flagged.asn_table, flagged.asn_table_name = models.asn_table, models.asn_table_name
         for model in models:
             role = role_of(model)
+            # The host strips only the suffixes that it knows.
+            stem, _ = self.remove_suffix(Path(name_of(model)).stem)
+            model.meta.filename = f"{stem}_calints.fits"
             new = self.outlier_detection.run(model)
             new.meta.asn.exptype = role
             flagged.append(new)
