@@ -182,10 +182,11 @@ class AlignFramesStep(CoronStep):
         return [self._one(model, known.get(id(model)), aim) for model in models]
 
     def _one(self, model: CubeModel, found: Registration | None, aim: _Aim) -> CubeModel:
-        result = self.copy_of(model)
         if found is None:
+            result = self.copy_of(model)
             self.mark(result, "SKIPPED")
             return result
+        result = self.copy_of(model, renewed=not self.measure_only)
         found = replace(found, shift=found.shift + aim.further)
         places = np.tile(aim.star + aim.further, (len(found.shift), 1))
         result.frame_shifts = table = shift_table(model, found)
