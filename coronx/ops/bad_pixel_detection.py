@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.ops.bad_pixel_transients import masked_median
 from coronx.ops.median import fill_local_median
 from coronx.ops.prediction import NOISES, OFFSETS, Predictor, contrast, predictor
 
@@ -19,7 +20,10 @@ _DARK = 2.0  # sigma: contrast up to which the envelope decides
 _SURE = 0.71  # of the threshold: margin above the envelope
 _SURE_GUARD = 0.92  # and above the guard
 _BLUR = 0.4  # sigma: by how much a contrast that drowns in the noise may be off
+_CLUSTER = 1.5  # times the guard where a cluster is left out: speckles interfere
 _QUIET = 0.1
+_STACK = 3  # integrations whose median is looked at first
+_FINEST = 0.5  # of an integration's error: what is less off does no harm
 _AGREES = 1.15  # a scatter of less than this times ERR is no reason to doubt ERR
 
 
@@ -87,13 +91,22 @@ def detect_spatial(
     level around. Predictions are made from all neighbours, and with clusters of 2x2, 1x3 and
     3x1 pixels left out. The noise is ERR times the scatter measured in tiles, where that is
     larger. The worst pixels are taken first, then the others are looked at without them; at
-    the end each is tested again, all others being known.
+    the end each is tested again, all others being known. Pixels that are bad in every
+    integration are looked for in the median of three or more, where the noise is less.
     """
     model = predictor(round(float(fwhm), 2))
     limits = _Limits(sigma, neg_sigma, guard)
-    return np.stack(
-        [_Search(*planes, model, limits).run() for planes in zip(images, err, usable, strict=True)]
-    )
+    good = usable & np.isfinite(images)
+    found = np.zeros(images.shape, dtype=bool)
+    if len(images) >= _STACK:
+        typical = masked_median(images, good)
+        share = np.sqrt(0.5 * np.pi / np.maximum(good.sum(axis=0), 1))
+        noise = masked_median(err, good) * np.clip(share, _FINEST, 1.0)
+        found |= _Search(typical, noise, good.any(axis=0), model, limits).run() & good
+    for plane in range(len(images)):
+        rest = good[plane] & ~found[plane]
+        found[plane] |= _Search(images[plane], err[plane], rest, model, limits).run()
+    return found
 
 
 class _Search:
@@ -166,10 +179,10 @@ class _Search:
             values = np.where(usable, self.values[around[some]], 0.0)
             variance = np.where(usable, self.variance[around[some]], 0.0)
             for noise in NOISES if number == 0 else NOISES[:3]:
-                self._test(points, some, rows, usable, values, variance, noise, best)
+                self._test(points, some, rows, usable, values, variance, noise, best, number > 0)
         return best
 
-    def _test(self, points, some, rows, usable, values, variance, noise, best) -> None:
+    def _test(self, points, some, rows, usable, values, variance, noise, best, hidden) -> None:
         weights, guards = self.model.weights(rows, noise)
         middle, own = self.values[points[some]], self.variance[points[some]]
         residual = np.nan_to_num(middle - np.einsum("ij,ij->i", weights, values))
@@ -183,15 +196,15 @@ class _Search:
         typical = variance.sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
         spread = np.sqrt(np.maximum(contrast(values, usable) ** 2 - typical, 0.0))
         if noise == NOISES[0]:
-            envelope = self.model.envelope(rows[over])
+            envelope = self.limits.guard * self.model.envelope(rows[over])
             ground = self.ground[points[some[over]]]
             above = np.einsum("ij,ij->i", envelope, values - ground[:, None] * usable)
-            noise2 = own[over] + np.einsum("ij,ij->i", envelope**2, variance)
+            noise2 = np.einsum("ij,ij->i", envelope**2, variance) + own[over]
             excess = middle[over] - ground - np.maximum(above, 0.0)
             sure = np.nan_to_num(excess / np.sqrt(noise2)) / (_SURE * self.limits.sigma)
             sure[(residual[over] < 0) | (spread >= _DARK * np.sqrt(typical))] = 0.0
         else:
-            guard = self.limits.guard * guards[over]
+            guard = self.limits.guard * guards[over] * (_CLUSTER if hidden else 1.0)
             excess = np.abs(residual[over]) - guard * spread
             noise2 = total[over] + (_BLUR * guard) ** 2 * typical
             sure = excess / np.sqrt(noise2) / (_SURE_GUARD * limit[over])
