@@ -83,7 +83,8 @@ class Predictor:
         weights : ndarray (n, 24)
             They add up to one; zero for neighbours left out, NaN where fewer than four are in.
         guard : ndarray (n,)
-            Largest error for a source of the PSF's width, as a multiple of the neighbours' `contrast`.
+            Largest error for a source of the PSF's width, as a multiple of the `contrast` of
+            the neighbours.
         """
         at = 2 * NOISES.index(noise)
         return self._made[at][rows], self._made[at + 1][rows]

@@ -22,10 +22,10 @@ def test_one_map_serves_every_integration(tmp_path):
 
 def test_a_file_that_is_no_image_is_refused(tmp_path):
     (tmp_path / "notes.fits").write_text("no FITS file")
-    with pytest.raises(InputError, match="notes.fits: no map of bad pixels can be read"):
+    with pytest.raises(InputError, match=r"notes\.fits: no map of bad pixels can be read"):
         read_pixel_map(tmp_path / "notes.fits", SHAPE)
     asdf.AsdfFile({"note": "mine"}).write_to(tmp_path / "empty.asdf")
-    with pytest.raises(InputError, match="empty.asdf: no image"):
+    with pytest.raises(InputError, match=r"empty\.asdf: no image"):
         read_pixel_map(tmp_path / "empty.asdf", SHAPE)
 
 
