@@ -23,6 +23,7 @@ _SURE_GUARD = 0.92  # and above the guard
 _BLUR = 0.4  # sigma: by how much a contrast that drowns in the noise may be off
 _CLUSTER = 1.5  # times the guard where a cluster is left out: speckles interfere
 _QUIET = 0.1
+_EDGE = np.pad(np.zeros((3, 3)), 1, constant_values=1.0 / 16.0)  # the outermost of 5x5
 _AGREES = 1.15  # a scatter of less than this times ERR is no reason to doubt ERR
 
 
@@ -94,6 +95,8 @@ class Search:
         good = usable & np.isfinite(image)
         self.shape = image.shape
         self.filled = fill_local_median(np.where(good, image, np.nan), ~good, box=5)
+        kernel = np.insert(self._clean_weights(), 12, 0.0).reshape(5, 5)
+        self.predicted = _convolve(np.pad(self.filled, 2, mode="edge"), kernel)
         known = np.isfinite(err) & (err > 0)
         usual = float(np.median(err[known])) if known.any() else 1.0
         noise = np.where(known, err, usual).astype(np.float64)
@@ -104,28 +107,32 @@ class Search:
         self.variance = self._padded(np.where(good, self.noise**2, 0.0))
         self.trusted = self._padded(good)
         self.ground = self._padded(self.level)
+        self.smooth = np.pad(self.filled, 2, mode="edge").ravel()
+        self.sigma = np.pad(self.noise, 2, mode="edge").ravel()
+        # A quick look at every pixel, in sigma: at it alone, and at what may be in a cluster.
+        self.alone = self._padded(np.abs(self.filled - self.predicted) / self.noise)
+        level = _convolve(np.pad(self.filled, 2, mode="edge"), _EDGE)
+        self.ring = self._padded(np.abs(self.filled - level) / self.noise)
 
     def run(self) -> NDArray[np.bool_]:
         """Return the pixels found."""
         found = np.zeros(self.trusted.size, dtype=bool)
         score = np.zeros(self.trusted.size)
+        tested = ~self.trusted
+        lowest = _SCREEN * min(self.limits.sigma, self.limits.neg_sigma)
         for stage in _STAGES:
-            near = np.ones(self.trusted.size, dtype=bool)
-            score[:] = 0.0
             for _ in range(_ROUNDS):
-                quick, ring = self._quick(stage)
-                points = np.flatnonzero(quick & near & self.trusted)
-                score[near] = 0.0
-                score[points] = self._score(points, ring[points])
-                hits = np.flatnonzero((score >= stage) & self.trusted)
+                look = np.maximum(self.alone, self.ring) > lowest * stage
+                points = np.flatnonzero(look & ~tested)
+                score[points] = self._score(points, self.ring[points] > lowest)
+                tested[points] = True
+                hits = np.flatnonzero(score >= stage)
                 if hits.size == 0:
                     break
-                rival = np.where(self.trusted, score, 0.0)[hits[:, None] + self.steps]
-                top = hits[score[hits] >= rival.max(axis=1)]
-                found[top], self.trusted[top] = True, False
-                self._refill(top)
-                near[:] = False
-                near[(top[:, None] + self.steps).ravel()] = True
+                top = hits[score[hits] >= score[hits[:, None] + self.steps].max(axis=1)]
+                found[top], self.trusted[top], score[top], tested[top] = True, False, 0.0, True
+                near = self._refill(top)
+                score[near], tested[near] = 0.0, False
         return self._inner(self._sure(found))
 
     def _sure(self, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -187,32 +194,24 @@ class Search:
         result[over] = np.maximum(np.minimum(score, sure), 0.0)
         return result
 
-    def _quick(self, stage: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return padded masks of pixels worth a test, alone and in clusters."""
-        lowest = _SCREEN * stage * min(self.limits.sigma, self.limits.neg_sigma)
-        image = np.pad(self.filled, 2, mode="edge")
-        weights = np.insert(self._clean_weights(), 12, 0.0).reshape(5, 5)
-        predicted = _convolve(image, weights)
-        edge = np.full((5, 5), 1.0 / 16.0)
-        edge[1:-1, 1:-1] = 0.0
-        limit = lowest * self.noise
-        ring = np.abs(self.filled - _convolve(image, edge)) > limit
-        alone = np.abs(self.filled - predicted) > limit
-        return self._padded(alone | ring), self._padded(ring)
-
     def _clean_weights(self) -> NDArray[np.float64]:
         rows = self.model.rows(np.ones((1, len(OFFSETS)), dtype=bool))
         return self.model.weights(rows, _QUIET)[0][0]
 
-    def _refill(self, points: NDArray[np.int_]) -> None:
-        bad = ~self._inner(self.trusted)
-        new = np.zeros(self.trusted.size, dtype=bool)
-        new[points] = True
-        rows, cols = np.nonzero(self._inner(new))
-        y = np.clip(rows[:, None] + OFFSETS[:, 0], 0, self.shape[0] - 1)
-        x = np.clip(cols[:, None] + OFFSETS[:, 1], 0, self.shape[1] - 1)
-        around = masked_median(self.filled[y, x].T, ~bad[y, x].T)
-        self.filled[rows, cols] = np.where(np.isfinite(around), around, self.level[rows, cols])
+    def _refill(self, points: NDArray[np.int_]) -> NDArray[np.int_]:
+        """Fill points that are no longer trusted, and return the trusted ones around them."""
+        around = points[:, None] + self.steps
+        median = masked_median(self.smooth[around].T, self.trusted[around].T)
+        self.smooth[points] = np.where(np.isfinite(median), median, self.ground[points])
+        near = np.zeros(self.trusted.size, dtype=bool)
+        near[around.ravel()] = True
+        near &= self.trusted
+        at = np.flatnonzero(near)
+        values, middle = self.smooth[at[:, None] + self.steps], self.smooth[at]
+        self.alone[at] = np.abs(middle - values @ self._clean_weights()) / self.sigma[at]
+        level = values[:, np.abs(OFFSETS).max(axis=1) == 2].mean(axis=1)
+        self.ring[at] = np.abs(middle - level) / self.sigma[at]
+        return at
 
     def _tiles(
         self, good: NDArray[np.bool_], noise: NDArray[np.float64], *, lowest: float
@@ -220,12 +219,8 @@ class Search:
         """Return level and noise scale of each pixel's tile."""
         ny, nx = self.shape
         down, across = (np.arange(n) // _TILE for n in (ny, nx))
-        image = np.pad(self.filled, 2, mode="edge")
-        residual = self.filled - _convolve(
-            image, np.insert(self._clean_weights(), 12, 0.0).reshape(5, 5)
-        )
         weights = self._clean_weights()
-        residual /= noise * np.sqrt(1.0 + (weights**2).sum())
+        residual = (self.filled - self.predicted) / (noise * np.sqrt(1.0 + (weights**2).sum()))
         size = (int(down[-1]) + 1, int(across[-1]) + 1)
         level, scale = np.zeros(size), np.full(size, np.nan)
         for row in range(size[0]):
