@@ -57,7 +57,7 @@ def test_speckles_and_the_core_are_not_bad_pixels(fields, name):
 
 
 @pytest.mark.parametrize("name", FIELDS)
-@pytest.mark.parametrize("peak", [10.0, 30.0, 300.0])
+@pytest.mark.parametrize("peak", [10.0, 100.0])
 def test_no_companion_is_touched(fields, name, peak):
     field = fields(name)
     data, err, core, number = with_companions(field, peak, 31)

@@ -18,18 +18,25 @@ BAD, ESTIMATED, OUTLIER = (
 )
 NON_SCIENCE = np.uint32(pixel["NON_SCIENCE"])
 ARRAYS = ("data", "err", "dq", "var_poisson", "var_rnoise", "var_flat")
-NEW = ((60, 250), (250, 60), (280, 281))  # unflagged, (y, x), far from the star
+NEW = ((20, 20), (100, 40), (120, 120))  # unflagged, (y, x), far from the star
+
+
+def quarter(model):
+    """Cut a quarter of the frame, with the star at its corner."""
+    for name in ARRAYS:
+        setattr(model, name, getattr(model, name)[:, 160:300, :140].copy())
+    return model
 
 
 @pytest.fixture(scope="module")
 def exposure(make_exposure):
     """Two integrations with flagged pixels, NaN, unflagged outliers and an area without sky."""
-    model = make_exposure("target_00001_nrcalong_calints.fits", seed=1, nints=2)
-    model.data[:, 300:, :10] = np.nan
-    model.dq[:, 300:, :10] |= NON_SCIENCE | BAD
+    model = quarter(make_exposure("target_00001_nrcalong_calints.fits", seed=1, nints=2))
+    model.data[:, 130:, :10] = np.nan
+    model.dq[:, 130:, :10] |= NON_SCIENCE | BAD
     for n, (y, x) in enumerate(NEW):
         model.data[:, y, x] += (-1) ** n * 40.0
-    model.data[0, 200, 40] += 60.0
+    model.data[0, 60, 40] += 60.0
     model.dq[:, 50, 50] |= np.uint32(pixel["HOT"])
     return model
 
@@ -46,7 +53,7 @@ def run(model, **options):
 def test_flagged_and_unflagged_bad_pixels_are_repaired(exposure, fixed):
     flagged = (exposure.dq & BAD != 0) | ~np.isfinite(exposure.data)
     flagged &= exposure.dq & NON_SCIENCE == 0
-    assert flagged.sum() > 1000
+    assert flagged.sum() > 500
     assert (fixed.dq[flagged] & ESTIMATED != 0).all()
     assert (fixed.dq[flagged] & BAD == 0).all()
     assert np.isfinite(fixed.data[flagged]).all()
@@ -54,8 +61,8 @@ def test_flagged_and_unflagged_bad_pixels_are_repaired(exposure, fixed):
     for y, x in NEW:
         assert (fixed.dq[:, y, x] & (ESTIMATED | OUTLIER) == ESTIMATED | OUTLIER).all()
         assert np.abs(fixed.data[:, y, x]).max() < 8.0
-    assert fixed.dq[0, 200, 40] & OUTLIER
-    assert not fixed.dq[1, 200, 40] & OUTLIER
+    assert fixed.dq[0, 60, 40] & OUTLIER
+    assert not fixed.dq[1, 60, 40] & OUTLIER
 
 
 def test_all_else_is_as_it_was(exposure, fixed):
@@ -71,8 +78,8 @@ def test_all_else_is_as_it_was(exposure, fixed):
 
 
 def test_areas_without_sky_stay(exposure, fixed):
-    np.testing.assert_array_equal(fixed.dq[:, 300:, :10], exposure.dq[:, 300:, :10])
-    assert np.isnan(fixed.data[:, 300:, :10]).all()
+    np.testing.assert_array_equal(fixed.dq[:, 130:, :10], exposure.dq[:, 130:, :10])
+    assert np.isnan(fixed.data[:, 130:, :10]).all()
 
 
 def test_errors_and_variances_agree(exposure, fixed):
@@ -85,7 +92,7 @@ def test_errors_and_variances_agree(exposure, fixed):
 def test_the_star_is_not_eaten(exposure, fixed):
     known = (exposure.dq & BAD != 0) | ~np.isfinite(exposure.data)
     found = (fixed.dq & OUTLIER != 0) & ~known
-    for y, x in (*NEW, (200, 40)):
+    for y, x in (*NEW, (60, 40)):
         found[:, y, x] = False
     assert found.mean() <= 1e-3
 
@@ -119,7 +126,7 @@ def test_repair_of_flagged_pixels_only(exposure):
     made = run(exposure, detect="dq")
     assert not (made.dq & OUTLIER).any()
     assert (made.dq & ESTIMATED).any()
-    np.testing.assert_array_equal(made.data[:, 60, 250], exposure.data[:, 60, 250])
+    np.testing.assert_array_equal(made.data[:, 20, 20], exposure.data[:, 20, 20])
 
 
 @pytest.mark.parametrize("method", ["timemed", "localmed", "medfilt", "interp2d", "kernel"])
@@ -138,13 +145,14 @@ def test_every_search_can_be_chosen(exposure, method):
 
 
 def test_outliers_in_time(make_exposure, caplog):
-    model = make_exposure("target_00001_nrcalong_calints.fits", seed=2, nints=4, blemishes=False)
-    model.data[1, 100, 250] += 30.0
+    name = "target_00001_nrcalong_calints.fits"
+    model = quarter(make_exposure(name, seed=2, nints=4, blemishes=False))
+    model.data[1, 100, 50] += 30.0
     made = run(model, detect="timeints")
-    assert np.flatnonzero(made.dq[:, 100, 250] & OUTLIER).tolist() == [1]
+    assert np.flatnonzero(made.dq[:, 100, 50] & OUTLIER).tolist() == [1]
     assert (made.dq & OUTLIER != 0).mean() < 1e-3
     assert not (run(model, detect="timeints", timeints_sigma=100.0).dq & OUTLIER).any()
-    model = make_exposure("target_00001_nrcalong_calints.fits", seed=2, nints=2, blemishes=False)
+    model = quarter(make_exposure(name, seed=2, nints=2, blemishes=False))
     caplog.set_level(logging.INFO)
     assert not (run(model, detect="timeints").dq & OUTLIER).any()
     assert any("timeints needs 3 integrations" in r.getMessage() for r in caplog.records)
@@ -180,12 +188,12 @@ def _save(path, array):
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_map_of_ones_own(exposure, tmp_path, name, deep):
     bad = np.zeros(exposure.shape if deep else exposure.shape[1:], np.int16)
-    bad[..., 120, 250] = 1
+    bad[..., 120, 60] = 1
     if deep:
         bad[1] = 0
     _save(tmp_path / name, bad)
     made = run(exposure, detect="custom", custom_map=str(tmp_path / name), repair="interp2d")
-    assert np.flatnonzero(made.dq[:, 120, 250] & ESTIMATED).tolist() == ([0] if deep else [0, 1])
+    assert np.flatnonzero(made.dq[:, 120, 60] & ESTIMATED).tolist() == ([0] if deep else [0, 1])
     assert (made.dq & ESTIMATED != 0).sum() == (1 if deep else 2)
 
 
@@ -224,7 +232,7 @@ def test_the_width_of_the_psf_is_an_option(exposure):
     with pytest.raises(InputError, match=r"target_00001.*F150W.*give fwhm"):
         run(unknown)
     made = run(unknown, fwhm=2.3)
-    assert (made.dq[:, 60, 250] & OUTLIER != 0).all()
+    assert (made.dq[:, 20, 20] & OUTLIER != 0).all()
     # Nothing under so narrow a PSF is too sharp.
     few = run(exposure, fwhm=0.7)
     assert (few.dq & OUTLIER).sum() < (run(exposure).dq & OUTLIER).sum()
@@ -256,7 +264,7 @@ def test_an_exposure_without_errors(exposure):
     bare = CubeModel(data=exposure.data.copy(), dq=exposure.dq.copy())
     bare.update(exposure)
     made = run(bare)
-    assert (made.dq[:, 60, 250] & OUTLIER != 0).all()
+    assert (made.dq[:, 20, 20] & OUTLIER != 0).all()
     assert (made.dq & OUTLIER != 0).mean() < 3e-3
 
 
