@@ -17,15 +17,18 @@ def test_the_star_is_not_eaten(realdata, visit):
     (path,) = (realdata / "aumic_f356w").glob(f"{visit}*.fits")
     with datamodels.open(str(path)) as model:
         made = FixBadPixelsStep.call(model)
-        known = ~np.isfinite(model.data) | (model.dq & pixel["DO_NOT_USE"] != 0)
+        # Earlier steps found some outliers in the uncoadded frames.
+        known = ~np.isfinite(model.data) | (
+            model.dq & (pixel["DO_NOT_USE"] | pixel["OUTLIER"]) != 0
+        )
         bright = np.nan_to_num(model.data) > 50.0
     found = (made.dq & pixel["OUTLIER"] != 0) & ~known
     y, x = np.indices(found.shape[1:])
     radius = np.hypot(x - CENTER[0], y - CENTER[1])
     near, star = found[0][radius < 48], found[0][radius < 16]
     print(f"{visit}: {found.sum()} found, {near.sum()} within 3 arcsec, {star.sum()} within 1")
-    assert found.mean() < 1.2e-3
-    assert near.mean() < 5e-3
+    assert found.mean() < 4e-4
+    assert near.mean() < 3e-3
     assert star.sum() <= 8
     # Of the brightest speckles hardly one pixel is touched.
     assert (found & bright).sum() <= 0.01 * bright.sum()
