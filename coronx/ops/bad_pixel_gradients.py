@@ -1,5 +1,7 @@
 """Find bad pixels by gradients that are too sharp for the PSF."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ _SIDES = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)])
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _SHARP = 0.9  # cores of diffraction-limited images are narrower than lambda/D
 _FEWEST = 3  # sides
+_Kind = TypeVar("_Kind", np.float64, np.bool_)
 
 
 def detect_gradients(
@@ -74,7 +77,7 @@ def detect_gradients(
     return found
 
 
-def _moved(padded: NDArray, dy: int, dx: int) -> NDArray:
+def _moved(padded: NDArray[_Kind], dy: int, dx: int) -> NDArray[_Kind]:
     ny, nx = padded.shape
     return padded[2 + dy : ny - 2 + dy, 2 + dx : nx - 2 + dx]
 

@@ -3,7 +3,7 @@
 Kriging: the scene is taken as point sources everywhere under a Gaussian PSF, so that its
 autocovariance is known, and the weights are those of the best linear unbiased prediction
 (Wackernagel 2003, Multivariate Geostatistics, chapter 11). For every pattern of usable
-neighbours the largest error that a point source can cause is computed from the same PSF.
+neighbours the largest error that a source can cause is computed from the same PSF.
 """
 
 from functools import cache
@@ -25,6 +25,7 @@ _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian, in sigma
 _SHARP = 0.9
 _SHARP_ENVELOPE = 0.95
 _REACHES = (0.25, 0.35, 0.45, 0.6, 0.8)  # of an envelope's weights, in FWHM
+_LONG = 2.0  # length of a speckle in a broad band, over its width
 _HIDDEN = 1e9  # variance of a neighbour that is left out
 _FEWEST = 4  # neighbours
 _BITS = 1 << np.arange(len(OFFSETS))
@@ -82,7 +83,8 @@ class Predictor:
         weights : ndarray (n, 24)
             They add up to one; zero for neighbours left out, NaN where fewer than four are in.
         guard : ndarray (n,)
-            Largest error for a point source, as a multiple of the neighbours' `contrast`.
+            Largest error for a source of the PSF's width, as a multiple of the `contrast` of
+            the neighbours.
         """
         at = 2 * NOISES.index(noise)
         return self._made[at][rows], self._made[at + 1][rows]
@@ -132,12 +134,17 @@ class Predictor:
         return free + rest[:, None] * even
 
     def _sources(self, sharp: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return point sources at all phases: in the neighbours (m, 24) and the middle (m,)."""
+        """Return sources at all phases, points and speckles longer in x or y.
+
+        Their light in the neighbours, (m, 24), and in the middle, (m,).
+        """
         axis = np.arange(-1.5, 1.6, 0.5)
         places = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-        width = (sharp * self.fwhm / _FWHM) ** 2
-        apart = ((_PLACES - places[:, None]) ** 2).sum(axis=-1)
-        return np.exp(-0.5 * apart / width), np.exp(-0.5 * (places**2).sum(axis=1) / width)
+        lengths = np.array([(1.0, 1.0), (_LONG, 1.0), (1.0, _LONG)])
+        places, lengths = np.tile(places, (3, 1)), np.repeat(lengths, len(places), axis=0)
+        widths = (sharp * self.fwhm / _FWHM * lengths) ** 2
+        around = ((_PLACES - places[:, None]) ** 2 / widths[:, None]).sum(axis=-1)
+        return np.exp(-0.5 * around), np.exp(-0.5 * (places**2 / widths).sum(axis=1))
 
 
 def contrast(values: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from stdatamodels.jwst.datamodels import CubeModel
 
-from coronx.models.variance import set_error, set_moved_error
+from coronx.models.variance import set_error, set_moved_error, set_repaired_error
 
 SHAPE = (2, 4, 5)
 
@@ -88,3 +88,19 @@ def test_moved_frames_without_parts_are_read_noise(result):
     given.err = np.full(SHAPE, 2.0, np.float32)
     set_moved_error(result, given, np.full(SHAPE, 3.0, np.float32), np.zeros((2, 2)))
     np.testing.assert_allclose(result.var_rnoise, 9.0)
+
+
+def test_only_repaired_pixels_get_new_parts(result):
+    given = source(var_rnoise=2.0, var_flat=0.5, var_poisson=1.0)
+    repaired = np.zeros(SHAPE, bool)
+    repaired[0, 1, 1] = repaired[1, 2, 2] = True
+    err = np.full(SHAPE, 5.0, np.float32)
+    err[1, 2, 2] = 1.0  # less than its read noise
+    set_repaired_error(result, given, err, repaired)
+    np.testing.assert_allclose(total(result)[repaired], err[repaired] ** 2)
+    assert result.var_rnoise[0, 1, 1] == 2.0
+    for name, value in (("var_rnoise", 2.0), ("var_flat", 0.5), ("var_poisson", 1.0)):
+        np.testing.assert_array_equal(getattr(result, name)[~repaired], value)
+    bare = CubeModel(data=np.ones(SHAPE, np.float32))
+    set_repaired_error(result, bare, err, repaired)
+    np.testing.assert_allclose(result.var_rnoise, err**2)

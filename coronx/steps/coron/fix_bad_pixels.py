@@ -114,7 +114,8 @@ class FixBadPixelsStep(CoronStep):
                 data,
                 err,
                 bad,
-                avoid | ((dq & _BAD != 0) & ~bad),
+                # Nothing is learned from what was estimated: a second run would learn more.
+                avoid | kept | ((dq & _BAD != 0) & ~bad),
                 methods=repair,
                 fwhm=width,
                 localmed_box=self.localmed_box,
