@@ -3,70 +3,54 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.bad_pixel_search import Limits, Search
+from coronx.ops.bad_pixel_search import Limits, search_image
 from coronx.ops.bad_pixel_transients import masked_median
-from coronx.ops.prediction import predictor
 
 __all__ = ["detect_spatial"]
 
 _STACK = 3  # integrations whose median is looked at first
 _FINEST = 0.5  # of an integration's error: what is less off does no harm
+_DIFFERS = 0.6  # of the threshold: less is no difference from the median
+_TILE = 16  # pixels: side of the areas in which noise is measured
+_QUIET = 0.25  # of the areas, taken to be without structure
+_MAD = 1.4826  # to the sigma of a Gaussian
+
+_Floats = NDArray[np.float32]
 
 
-def detect_spatial(
-    images: NDArray[np.floating],
-    err: NDArray[np.floating],
-    usable: NDArray[np.bool_],
-    *,
-    fwhm: float,
-    sigma: float = 3.8,
-    neg_sigma: float = 4.0,
-    guard: float = 1.25,
-) -> NDArray[np.bool_]:
-    """Find pixels that no scene behind the telescope could have, given their neighbours.
-
-    Parameters
-    ----------
-    images, err : ndarray (n, ny, nx)
-        Images and their 1-sigma errors. Errors that are not positive are replaced by the
-        median of the others; without any, by the scatter of the image.
-    usable : ndarray of bool (n, ny, nx)
-        Pixels to look at and to learn from; those that are not finite are left out too.
-    fwhm : float
-        Full width at half maximum of the PSF in pixels.
-    sigma, neg_sigma : float
-        Thresholds for pixels too bright and too dark.
-    guard : float
-        The largest error of a prediction that a point source can cause is taken this many
-        times.
-
-    Returns
-    -------
-    ndarray of bool (n, ny, nx)
-        Pixels found.
-
-    Notes
-    -----
-    A pixel is bad when its difference from the value predicted by its neighbours (see
-    `coronx.ops.prediction`) exceeds the threshold, and also exceeds what the sharpest source
-    that fits the neighbours could add. Where the neighbours stand out from the noise the
-    second follows from their contrast; where they do not, from their weighted sum above the
-    level around. Predictions are made from all neighbours, and with clusters of 2x2, 1x3 and
-    3x1 pixels left out. The noise is ERR times the scatter measured in tiles, where that is
-    larger. The worst pixels are taken first, then the others are looked at without them; at
-    the end each is tested again, all others being known. Pixels that are bad in every
-    integration are looked for in the median of three or more, where the noise is less.
-    """
-    model = predictor(round(float(fwhm), 2))
+def detect_spatial(images, err, usable, *, fwhm, sigma=3.8, neg_sigma=4.0, guard=1.25):
     limits = Limits(sigma, neg_sigma, guard)
     good = usable & np.isfinite(images)
     found = np.zeros(images.shape, dtype=bool)
+    values = np.where(good, images, np.nan).astype(np.float32)
+    noise = np.stack([_noise(*pair) for pair in zip(values, err, strict=True)]) if len(values) else values
+    typical = None
     if len(images) >= _STACK:
-        typical = masked_median(images, good)
+        typical = masked_median(values, good).astype(np.float32)
         share = np.sqrt(0.5 * np.pi / np.maximum(good.sum(axis=0), 1))
-        noise = masked_median(err, good) * np.clip(share, _FINEST, 1.0)
-        found |= Search(typical, noise, np.asarray(good.any(axis=0)), model, limits).run() & good
-    for plane in range(len(images)):
-        rest = good[plane] & ~found[plane]
-        found[plane] |= Search(images[plane], err[plane], rest, model, limits).run()
+        least = noise.mean(axis=0) * np.clip(share, _FINEST, 1.0).astype(np.float32)
+        found |= search_image(typical, least, limits, fwhm=fwhm) & good
+        values[found] = np.nan
+    for plane, (image, error) in enumerate(zip(values, noise, strict=True)):
+        look = None
+        if typical is not None:
+            look = np.abs(image - typical) > _DIFFERS * min(sigma, neg_sigma) * error
+        found[plane] |= search_image(image, error, limits, fwhm=fwhm, look=look)
     return found
+
+
+def _noise(image: _Floats, err: NDArray[np.floating]) -> _Floats:
+    """Return the errors, larger where they are smaller than the scatter of the image."""
+    known = np.isfinite(err) & (err > 0)
+    usual = float(np.median(err[known])) if known.any() else 1.0
+    noise = np.where(known, err, usual).astype(np.float32)
+    ny, nx = (side // _TILE * _TILE for side in image.shape)
+    bend = image[:ny:2, 1 : nx - 1] - 0.5 * (image[:ny:2, : nx - 2] + image[:ny:2, 2:nx])
+    bend = np.abs(bend) / noise[:ny:2, 1 : nx - 1]
+    bend = np.pad(bend, ((0, 0), (1, 1)), constant_values=np.nan)
+    tiles = bend.reshape(ny // _TILE, _TILE // 2, nx // _TILE, _TILE).swapaxes(1, 2)
+    tiles = np.sort(tiles.reshape(-1, _TILE**2 // 2), axis=1)
+    count = np.isfinite(tiles).sum(axis=1)
+    middle = np.take_along_axis(tiles, count[:, None] // 2, axis=1)[count > _TILE, 0]
+    scale = _MAD / np.sqrt(1.5) * float(np.quantile(middle, _QUIET)) if middle.size else 1.0
+    return noise * np.float32(max(scale, 1.0) if known.any() else scale or 1.0)

@@ -1,47 +1,49 @@
-"""Search one image for pixels that their neighbours do not permit."""
+"""Search one image for pixels that no scene behind the telescope could have."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.bad_pixel_transients import masked_median
-from coronx.ops.median import fill_local_median
-from coronx.ops.prediction import NOISES, OFFSETS, Predictor, contrast
+from coronx.ops.prediction import OFFSETS
 
-__all__ = ["Limits", "Search"]
+__all__ = ["Limits", "search_image"]
 
-_TILE = 32  # pixels: side of the areas whose level and noise are measured
-_STAGES = (30.0, 6.0, 1.0)  # the worst first: they spoil the predictions of their neighbours
-_ROUNDS = 20
+_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian, in sigma
+_SHARP = 0.9  # FWHM of the core of a diffraction-limited PSF over lambda/D
+_SHARPEST = 0.8  # and of a speckle of the full pupil, which is wider than the Lyot stop
+_REACH = 0.35  # of the weights, in FWHM: little noise, and a bound that is not far off
+_SURE = 0.7  # of the threshold: margin above what the neighbours permit
+_LEAN = 1.5  # sigma by which noise may have lowered a pixel beside its neighbours
+_STANDS_OUT = 0.55  # of the threshold: the members of a square stand out by half
 _KEEP = 0.8  # of the threshold, that a pixel must still pass when all others are known
-_SCREEN = 0.85  # of the threshold: what the quick look lets through
-_DARK = 2.0  # sigma: contrast up to which the envelope decides
-_SURE = 0.71  # of the threshold: margin above the envelope
-_SURE_GUARD = 0.92  # and above the guard
-_BLUR = 0.4  # sigma: by how much a contrast that drowns in the noise may be off
-_CLUSTER = 1.5  # times the guard where a cluster is left out: speckles interfere
-_QUIET = 0.1
-_EDGE = np.pad(np.zeros((3, 3)), 1, constant_values=1.0 / 16.0)  # the outermost of 5x5
-_AGREES = 1.15  # a scatter of less than this times ERR is no reason to doubt ERR
+_ROUNDS = 6
+_FEWEST = 4  # neighbours
+_MATE = 3.0  # sigma: height of a neighbour that may be of the same cluster
+_FAINT = 5.0  # sigma: scatter of the scene up to which clusters are looked for
+_ABOVE = 10.0  # or height of a cluster over that scatter
+_WAYS = ((0, 1), (1, 0), (1, 1), (1, -1))
+_PLACES: list[tuple[int, int]] = [(int(y), int(x)) for y, x in OFFSETS]
+# Columns of the neighbours along each way: next and second on one side, and on the other.
+_LINES = [[_PLACES.index((n * y, n * x)) for n in (1, 2, -1, -2)] for y, x in _WAYS]
+
+_Floats = NDArray[np.float32]
+_Bools = NDArray[np.bool_]
 
 
-def _clusters() -> NDArray[np.bool_]:
-    """Return which neighbours stay when a cluster of 2x2, 1x3 or 3x1 is left out, (11, 24)."""
+def _clusters() -> _Bools:
+    """Return which neighbours are of a cluster of 2x2, 1x3 or 3x1 with a pixel, (10, 24)."""
     shapes = [
         [(y, x) for y in (dy, dy + 1) for x in (dx, dx + 1)] for dy in (-1, 0) for dx in (-1, 0)
     ]
     for start in (-2, -1, 0):
         shapes.append([(0, x) for x in range(start, start + 3)])
         shapes.append([(y, 0) for y in range(start, start + 3)])
-    places = [tuple(place) for place in OFFSETS.tolist()]
-    stay = np.array([[place not in shape for place in places] for shape in shapes])
-    return np.concatenate([np.ones((1, len(places)), dtype=bool), stay])
+    return np.array([[place in shape for place in _PLACES] for shape in shapes])
 
 
-_STAY = _clusters()
-_Kind = TypeVar("_Kind", np.float64, np.bool_)
+_CLUSTERS = _clusters()
 
 
 @dataclass(frozen=True)
@@ -54,209 +56,196 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class _Near:
-    """Points with their neighbours: what is there, and which of it is used."""
+class _Psf:
+    """What a PSF permits.
 
-    middle: NDArray[np.float64]
-    own: NDArray[np.float64]
-    ground: NDArray[np.float64]
-    usable: NDArray[np.bool_]
-    values: NDArray[np.float64]
-    variance: NDArray[np.float64]
-    rows: NDArray[np.int_]
-    guard: float
+    Point sources at many phases: their light in the neighbours, (m, 24), and in the middle;
+    weights of the neighbours, the factor that makes their sum a bound where all are usable;
+    and how far a source exceeds its two sides along the way where that is least, over its
+    height.
+    """
 
-    def at(self, some: NDArray[np.int_]) -> "_Near":
-        """Return some of the points."""
-        return _Near(
-            self.middle[some],
-            self.own[some],
-            self.ground[some],
-            self.usable[some],
-            self.values[some],
-            self.variance[some],
-            self.rows[some],
-            self.guard,
-        )
+    around: _Floats
+    middle: _Floats
+    weights: _Floats
+    factor: float
+    fall: float
 
 
-class Search:
+@cache
+def _psf(fwhm: float) -> _Psf:
+    axis = np.arange(-1.0, 1.01, 0.25)
+    places = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+
+    def sources(sharp: float) -> tuple[_Floats, _Floats]:
+        width = 2.0 * (sharp * fwhm / _FWHM) ** 2
+        around = np.exp(-((OFFSETS - places[:, None]) ** 2).sum(axis=-1) / width)
+        middle = np.exp(-(places**2).sum(axis=1) / width)
+        return around.astype(np.float32), middle.astype(np.float32)
+
+    around, middle = sources(_SHARPEST)
+    fall = (_fall(middle, around, np.ones(around.shape, dtype=bool)) / middle).max()
+    around, middle = sources(_SHARP)
+    weights = np.exp(-0.5 * (OFFSETS**2).sum(axis=1) / (_REACH * fwhm) ** 2).astype(np.float32)
+    return _Psf(around, middle, weights, float((middle / (around @ weights)).max()), float(fall))
+
+
+def _fall(middle: _Floats, around: _Floats, usable: _Bools) -> _Floats:
+    """Return by how much pixels exceed the mean of their two sides, along the way of least."""
+    least = np.full(middle.shape, np.inf, dtype=np.float32)
+    for line in _LINES:
+        value, there = around[:, line], usable[:, line]
+        second = there[:, 1::2] & ~there[:, ::2]
+        used = there[:, ::2] | second
+        total = np.where(second, value[:, 1::2], value[:, ::2] * used).sum(axis=1)
+        count = used.sum(axis=1)
+        side = middle - total / np.maximum(count, 1)
+        least = np.where(count > 0, np.minimum(least, side), least)
+    return np.where(np.isfinite(least), least, 0.0)
+
+
+def search_image(
+    image: _Floats, noise: _Floats, limits: Limits, *, fwhm: float, look: _Bools | None = None
+) -> _Bools:
+    """Return the pixels of an image that are bad.
+
+    Parameters
+    ----------
+    image : ndarray (ny, nx), float32
+        NaN where it is not usable.
+    noise : ndarray (ny, nx), float32
+        Errors, 1 sigma, positive.
+    limits : Limits
+        Thresholds.
+    fwhm : float
+        Full width at half maximum of the PSF in pixels.
+    look : ndarray of bool (ny, nx), optional
+        Pixels to look at first; by default all. Those beside a bad one are looked at anyway.
+
+    Returns
+    -------
+    ndarray of bool (ny, nx)
+    """
+    search = _Search(image, noise, limits, _psf(round(float(fwhm), 2)))
+    first = _stand_out(image, noise, limits)
+    return search.run(first if look is None else first & look)
+
+
+def _stand_out(image: _Floats, noise: _Floats, limits: Limits) -> _Bools:
+    """Return pixels above, or below, the mean of their two sides along each of four ways."""
+    wide = np.pad(image, 1, constant_values=np.nan)
+    ny, nx = image.shape
+    low, high = (np.full(image.shape, np.nan, dtype=np.float32) for _ in range(2))
+    for y, x in _WAYS:
+        one = wide[1 + y : 1 + y + ny, 1 + x : 1 + x + nx]
+        pair = one + wide[1 - y : 1 - y + ny, 1 - x : 1 - x + nx]
+        np.fmin(low, pair, out=low)
+        np.fmax(high, pair, out=high)
+    twice, step = image + image, (2.0 * _STANDS_OUT) * noise
+    above = twice - high > limits.sigma * step
+    return above | (low - twice > limits.neg_sigma * step)
+
+
+class _Search:
     """One image, padded by two pixels and flat, and which of its pixels are still trusted."""
 
-    def __init__(
-        self,
-        image: NDArray[np.floating],
-        err: NDArray[np.floating],
-        usable: NDArray[np.bool_],
-        model: Predictor,
-        limits: Limits,
-    ) -> None:
-        self.model, self.limits = model, limits
-        good = usable & np.isfinite(image)
-        self.shape = image.shape
-        self.filled = fill_local_median(np.where(good, image, np.nan), ~good, box=5)
-        kernel = np.insert(self._clean_weights(), 12, 0.0).reshape(5, 5)
-        self.predicted = _convolve(np.pad(self.filled, 2, mode="edge"), kernel)
-        known = np.isfinite(err) & (err > 0)
-        usual = float(np.median(err[known])) if known.any() else 1.0
-        noise = np.where(known, err, usual).astype(np.float64)
-        self.level, scale = self._tiles(good, noise, lowest=1.0 if known.any() else 0.0)
-        self.noise = noise * scale
+    def __init__(self, image: _Floats, noise: _Floats, limits: Limits, psf: _Psf) -> None:
+        self.limits, self.psf, self.shape = limits, psf, image.shape
+        good = np.isfinite(image)
+        self.values = np.pad(np.where(good, image, np.float32(0.0)), 2).ravel()
+        self.noise = np.pad(noise, 2, constant_values=1.0).ravel()
+        self.trusted = np.pad(good, 2).ravel()
         self.steps = OFFSETS @ np.array([image.shape[1] + 4, 1])
-        self.values = self._padded(np.where(good, image, 0.0))
-        self.variance = self._padded(np.where(good, self.noise**2, 0.0))
-        self.trusted = self._padded(good)
-        self.ground = self._padded(self.level)
-        self.smooth = np.pad(self.filled, 2, mode="edge").ravel()
-        self.sigma = np.pad(self.noise, 2, mode="edge").ravel()
-        # A quick look at every pixel, in sigma: at it alone, and at what may be in a cluster.
-        self.alone = self._padded(np.abs(self.filled - self.predicted) / self.noise)
-        level = _convolve(np.pad(self.filled, 2, mode="edge"), _EDGE)
-        self.ring = self._padded(np.abs(self.filled - level) / self.noise)
 
-    def run(self) -> NDArray[np.bool_]:
-        """Return the pixels found."""
-        found = np.zeros(self.trusted.size, dtype=bool)
-        score = np.zeros(self.trusted.size)
-        tested = ~self.trusted
-        lowest = _SCREEN * min(self.limits.sigma, self.limits.neg_sigma)
-        for stage in _STAGES:
-            for _ in range(_ROUNDS):
-                look = np.maximum(self.alone, self.ring) > lowest * stage
-                points = np.flatnonzero(look & ~tested)
-                score[points] = self._score(points, self.ring[points] > lowest)
-                tested[points] = True
-                hits = np.flatnonzero(score >= stage)
-                if hits.size == 0:
-                    break
-                top = hits[score[hits] >= score[hits[:, None] + self.steps].max(axis=1)]
-                found[top], self.trusted[top], score[top], tested[top] = True, False, 0.0, True
-                near = self._refill(top)
-                score[near], tested[near] = 0.0, False
-        return self._inner(self._sure(found))
-
-    def _sure(self, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def run(self, first: _Bools) -> _Bools:
+        """Return bad pixels: the worst first, then what is around is looked at without them."""
+        found = np.zeros(self.values.size, dtype=bool)
+        score = np.zeros(self.values.size, dtype=np.float32)
+        points = np.flatnonzero(np.pad(first, 2).ravel() & self.trusted)
+        for _ in range(_ROUNDS):
+            score[points] = self._score(points)
+            hits = np.flatnonzero(score >= 1.0)
+            top = hits[score[hits] >= score[hits[:, None] + self.steps].max(axis=1, initial=0.0)]
+            if not top.size:
+                break
+            found[top], self.trusted[top], score[top] = True, False, 0.0
+            near = np.unique(top[:, None] + self.steps)
+            points = near[self.trusted[near]]
         points = np.flatnonzero(found)
-        if points.size:
-            score = self._score(points, np.zeros(points.size, dtype=bool))
-            found[points[score < _KEEP]] = False
-        return found
+        found[points[self._score(points) < _KEEP]] = False
+        ny, nx = self.shape
+        return found.reshape(ny + 4, nx + 4)[2:-2, 2:-2]
 
-    def _score(self, points: NDArray[np.int_], ring: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _score(self, points: NDArray[np.int_]) -> _Floats:
         """Return how far points exceed their thresholds, 1 being just at it."""
-        best = np.zeros(points.size)
         around = points[:, None] + self.steps
-        trusted = self.trusted[around]
-        for number, stay in enumerate(_STAY):
-            some = np.arange(points.size) if number == 0 else np.flatnonzero(ring)
-            if some.size == 0:
-                continue
-            usable = trusted[some] & stay
-            near = _Near(
-                middle=self.values[points[some]],
-                own=self.variance[points[some]],
-                ground=self.ground[points[some]],
-                usable=usable,
-                values=np.where(usable, self.values[around[some]], 0.0),
-                variance=np.where(usable, self.variance[around[some]], 0.0),
-                rows=self.model.rows(usable),
-                guard=self.limits.guard * (_CLUSTER if number else 1.0),
-            )
-            for noise in NOISES[:3] if number else NOISES:
-                best[some] = np.maximum(best[some], self._test(near, noise))
+        value, near, usable = self.values[points], self.values[around], self.trusted[around]
+        own, noise = self.noise[points], self.noise[around]
+        weights = self.psf.weights * usable
+        weights /= np.maximum(weights.sum(axis=1), np.float32(1e-6))[:, None]
+        excess = value - (weights * near).sum(axis=1)
+        sign = np.where(excess < 0, np.float32(-1.0), np.float32(1.0))
+        limit = np.where(excess < 0, self.limits.neg_sigma, self.limits.sigma).astype(np.float32)
+        best = np.zeros(points.size, dtype=np.float32)
+        some = np.flatnonzero(np.abs(excess) > _STANDS_OUT * limit * own)
+        value, near = sign[some] * value[some], sign[some, None] * near[some]
+        usable, own, noise, limit = usable[some], own[some], noise[some], limit[some]
+        floor = _low(near, usable)
+        height = near - floor[:, None]
+        up = value - floor
+        best[some] = self._test(up, height, usable, own, noise, limit)
+        # Of neighbours that are as high, those of one cluster are left out.
+        mates = usable & (height > np.maximum(_MATE * own, 0.25 * up)[:, None])
+        alike = (np.minimum(height, up[:, None]) * mates) @ _CLUSTERS.T.astype(np.float32)
+        few = np.flatnonzero(alike.max(axis=1, initial=0.0) > 0)
+        stay = usable[few] & ~_CLUSTERS[alike[few].argmax(axis=1)] if few.size else usable[few]
+        up, height, own, noise = up[few], height[few], own[few], noise[few]
+        shift = _low(height, stay)
+        up, height = up - shift, height - shift[:, None]
+        again = self._test(up, height, stay, own, noise, limit[few])
+        # In bright surroundings a ridge of three pixels may be the scene's.
+        faint = _scatter(height, stay) < np.maximum(_FAINT * own, up / _ABOVE)
+        best[some[few]] = np.maximum(best[some[few]], np.where(faint, again, np.float32(0.0)))
         return best
 
-    def _test(self, near: _Near, noise: float) -> NDArray[np.float64]:
-        weights, guards = self.model.weights(near.rows, noise)
-        residual = np.nan_to_num(near.middle - np.einsum("ij,ij->i", weights, near.values))
-        total = near.own + np.einsum("ij,ij->i", weights**2, near.variance)
-        limit = np.where(residual > 0, self.limits.sigma, self.limits.neg_sigma)
-        score = np.abs(residual) / np.sqrt(total) / limit
-        over = np.flatnonzero(score > _KEEP)
-        near, score, limit = near.at(over), score[over], limit[over]
-        typical = near.variance.sum(axis=1) / np.maximum(near.usable.sum(axis=1), 1)
-        spread = contrast(near.values, near.usable) ** 2 - typical
-        spread = np.sqrt(np.maximum(spread, 0.0))
-        if noise == NOISES[0]:
-            envelope = self.limits.guard * self.model.envelope(near.rows)
-            above = near.values - near.ground[:, None] * near.usable
-            allowed = np.maximum(np.einsum("ij,ij->i", envelope, above), 0.0)
-            error = near.own + np.einsum("ij,ij->i", envelope**2, near.variance)
-            sure = np.nan_to_num((near.middle - near.ground - allowed) / np.sqrt(error))
-            sure /= _SURE * self.limits.sigma
-            sure[(residual[over] < 0) | (spread >= _DARK * np.sqrt(typical))] = 0.0
-        else:
-            guard = near.guard * guards[over]
-            error = total[over] + (_BLUR * guard) ** 2 * typical
-            sure = (np.abs(residual[over]) - guard * spread) / np.sqrt(error)
-            sure /= _SURE_GUARD * limit
-        result = np.zeros(residual.size)
-        result[over] = np.maximum(np.minimum(score, sure), 0.0)
-        return result
-
-    def _clean_weights(self) -> NDArray[np.float64]:
-        rows = self.model.rows(np.ones((1, len(OFFSETS)), dtype=bool))
-        return self.model.weights(rows, _QUIET)[0][0]
-
-    def _refill(self, points: NDArray[np.int_]) -> NDArray[np.int_]:
-        """Fill points that are no longer trusted, and return the trusted ones around them."""
-        around = points[:, None] + self.steps
-        median = masked_median(self.smooth[around].T, self.trusted[around].T)
-        self.smooth[points] = np.where(np.isfinite(median), median, self.ground[points])
-        near = np.zeros(self.trusted.size, dtype=bool)
-        near[around.ravel()] = True
-        near &= self.trusted
-        at = np.flatnonzero(near)
-        values, middle = self.smooth[at[:, None] + self.steps], self.smooth[at]
-        self.alone[at] = np.abs(middle - values @ self._clean_weights()) / self.sigma[at]
-        level = values[:, np.abs(OFFSETS).max(axis=1) == 2].mean(axis=1)
-        self.ring[at] = np.abs(middle - level) / self.sigma[at]
-        return at
-
-    def _tiles(
-        self, good: NDArray[np.bool_], noise: NDArray[np.float64], *, lowest: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return level and noise scale of each pixel's tile."""
-        ny, nx = self.shape
-        down, across = (np.arange(n) // _TILE for n in (ny, nx))
-        weights = self._clean_weights()
-        residual = (self.filled - self.predicted) / (noise * np.sqrt(1.0 + (weights**2).sum()))
-        size = (int(down[-1]) + 1, int(across[-1]) + 1)
-        level, scale = np.zeros(size), np.full(size, np.nan)
-        for row in range(size[0]):
-            for col in range(size[1]):
-                at = np.s_[row * _TILE : (row + 1) * _TILE : 2, col * _TILE : (col + 1) * _TILE : 2]
-                values, ok = self.filled[at], good[at]
-                level[row, col] = np.median(values[ok]) if ok.any() else 0.0
-                flat = ok & (np.abs(values - level[row, col]) < 5.0 * noise[at]) if lowest else ok
-                if flat.sum() > 40:
-                    scale[row, col] = 1.4826 * np.median(np.abs(residual[at][flat]))
-        usual = np.nanmedian(scale) if np.isfinite(scale).any() else 1.0
-        scale = np.where(np.isfinite(scale), scale, usual)
-        if lowest:
-            scale[scale < _AGREES] = lowest
-        return level[down[:, None], across], scale[down[:, None], across]
-
-    def _padded(self, array: NDArray[_Kind]) -> NDArray[_Kind]:
-        return np.pad(array, 2).ravel()
-
-    def _inner(self, flat: NDArray[_Kind]) -> NDArray[_Kind]:
-        ny, nx = self.shape
-        return flat.reshape(ny + 4, nx + 4)[2:-2, 2:-2]
+    def _test(
+        self,
+        up: _Floats,
+        height: _Floats,
+        usable: _Bools,
+        own: _Floats,
+        noise: _Floats,
+        limit: _Floats,
+    ) -> _Floats:
+        """Return the score of pixels from their height, and that of their neighbours."""
+        guard, psf = self.limits.guard, self.psf
+        weights = psf.weights * usable
+        total = np.maximum(weights.sum(axis=1), np.float32(1e-6))
+        square = (weights * noise) ** 2
+        square = square.sum(axis=1)
+        sums = (weights * height).sum(axis=1)
+        plain = (up - sums / total) / np.sqrt(own**2 + square / total**2)
+        factor = np.full(up.shape, psf.factor, dtype=np.float32)
+        some = np.flatnonzero(~usable.all(axis=1))
+        bound = np.maximum(weights[some] @ psf.around.T, np.float32(1e-6))
+        factor[some] = (psf.middle / bound).max(axis=1, initial=0.0)
+        factor *= guard
+        over = up - np.maximum(factor * sums, 0.0)
+        over /= np.sqrt(own**2 + factor**2 * square) * _SURE
+        ridge = _fall(up, height, usable) - min(guard * psf.fall, 0.95) * up + _LEAN * own
+        bad = (ridge > 0) & (usable.sum(axis=1) >= _FEWEST)
+        return np.where(bad, np.minimum(plain, over) / limit, np.float32(0.0))
 
 
-def _convolve(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation with a symmetric 5x5 kernel of an image padded by two pixels."""
-    wide = image.shape[1] - 4
-    columns = [image[:, x : x + wide] for x in range(5)]
-    sums = [columns[2], columns[1] + columns[3], columns[0] + columns[4]]
-    out = np.zeros((image.shape[0] - 4, wide))
-    for dy in range(3):
-        row = (
-            kernel[2 + dy, 2] * sums[0] + kernel[2 + dy, 3] * sums[1] + kernel[2 + dy, 4] * sums[2]
-        )
-        tall = row.shape[0] - 4
-        out += row[2 + dy : 2 + dy + tall]
-        if dy:
-            out += row[2 - dy : 2 - dy + tall]
-    return out
+def _low(values: _Floats, usable: _Bools) -> _Floats:
+    """Return the lower quartile of neighbours."""
+    ordered = np.sort(np.where(usable, values, np.float32(np.inf)), axis=1)
+    at = np.maximum(usable.sum(axis=1) // 4, 1)
+    low = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0]
+    return np.where(np.isfinite(low), low, np.float32(0.0))
+
+
+def _scatter(values: _Floats, usable: _Bools) -> _Floats:
+    count = np.maximum(usable.sum(axis=1), 1)
+    mean = (values * usable).sum(axis=1) / count
+    return np.sqrt(((values - mean[:, None]) ** 2 * usable).sum(axis=1) / count)
