@@ -13,12 +13,13 @@ __all__ = ["Limits", "search_image"]
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian, in sigma
 _SHARP = 0.9  # FWHM of the core of a diffraction-limited PSF over lambda/D
 _SHARPEST = 0.8  # and of a speckle of the full pupil, which is wider than the Lyot stop
-_REACH = 0.35  # of the weights, in FWHM: little noise, and a bound that is not far off
-_SURE = 0.7  # of the threshold: margin above what the neighbours permit
-_LEAN = 1.5  # sigma by which noise may have lowered a pixel beside its neighbours
+_REACHES = (0.35, 0.5, 0.7)  # of the weights, in FWHM: the wider where neighbours are missing
+_SURE = 0.8  # of the threshold: margin above what the neighbours permit
+_LEAN = 1.0  # sigma by which noise may have lowered a pixel beside its neighbours
 _STANDS_OUT = 0.55  # of the threshold: the members of a square stand out by half
 _KEEP = 0.8  # of the threshold, that a pixel must still pass when all others are known
 _ROUNDS = 6
+_QUARTILE = 0.67  # sigma of a Gaussian
 _FEWEST = 4  # neighbours
 _MATE = 3.0  # sigma: height of a neighbour that may be of the same cluster
 _FAINT = 5.0  # sigma: scatter of the scene up to which clusters are looked for
@@ -86,8 +87,11 @@ def _psf(fwhm: float) -> _Psf:
     around, middle = sources(_SHARPEST)
     fall = (_fall(middle, around, np.ones(around.shape, dtype=bool)) / middle).max()
     around, middle = sources(_SHARP)
-    weights = np.exp(-0.5 * (OFFSETS**2).sum(axis=1) / (_REACH * fwhm) ** 2).astype(np.float32)
-    return _Psf(around, middle, weights, float((middle / (around @ weights)).max()), float(fall))
+    floor = np.sort(around, axis=1)[:, around.shape[1] // 4]
+    around, middle = around - floor[:, None], middle - floor
+    reach = np.array(_REACHES)[:, None] * fwhm
+    weights = np.exp(-0.5 * (OFFSETS**2).sum(axis=1) / reach**2).astype(np.float32)
+    return _Psf(around, middle, weights, float((middle / (around @ weights[0])).max()), float(fall))
 
 
 def _fall(middle: _Floats, around: _Floats, usable: _Bools) -> _Floats:
@@ -162,8 +166,11 @@ class _Search:
         found = np.zeros(self.values.size, dtype=bool)
         score = np.zeros(self.values.size, dtype=np.float32)
         points = np.flatnonzero(np.pad(first, 2).ravel() & self.trusted)
+        beside = self.steps[np.abs(OFFSETS).max(axis=1) == 1]
         for _ in range(_ROUNDS):
             score[points] = self._score(points)
+            # What touches a bad pixel is likely to be of its cluster.
+            score[points[found[points[:, None] + beside].any(axis=1)]] /= _KEEP
             hits = np.flatnonzero(score >= 1.0)
             top = hits[score[hits] >= score[hits[:, None] + self.steps].max(axis=1, initial=0.0)]
             if not top.size:
@@ -181,7 +188,7 @@ class _Search:
         around = points[:, None] + self.steps
         value, near, usable = self.values[points], self.values[around], self.trusted[around]
         own, noise = self.noise[points], self.noise[around]
-        weights = self.psf.weights * usable
+        weights = self.psf.weights[0] * usable
         weights /= np.maximum(weights.sum(axis=1), np.float32(1e-6))[:, None]
         excess = value - (weights * near).sum(axis=1)
         sign = np.where(excess < 0, np.float32(-1.0), np.float32(1.0))
@@ -190,7 +197,7 @@ class _Search:
         some = np.flatnonzero(np.abs(excess) > _STANDS_OUT * limit * own)
         value, near = sign[some] * value[some], sign[some, None] * near[some]
         usable, own, noise, limit = usable[some], own[some], noise[some], limit[some]
-        floor = _low(near, usable)
+        floor = _low(near, usable, noise)
         height = near - floor[:, None]
         up = value - floor
         best[some] = self._test(up, height, usable, own, noise, limit)
@@ -200,7 +207,7 @@ class _Search:
         few = np.flatnonzero(alike.max(axis=1, initial=0.0) > 0)
         stay = usable[few] & ~_CLUSTERS[alike[few].argmax(axis=1)] if few.size else usable[few]
         up, height, own, noise = up[few], height[few], own[few], noise[few]
-        shift = _low(height, stay)
+        shift = _low(height, stay, noise)
         up, height = up - shift, height - shift[:, None]
         again = self._test(up, height, stay, own, noise, limit[few])
         # In bright surroundings a ridge of three pixels may be the scene's.
@@ -218,30 +225,42 @@ class _Search:
         limit: _Floats,
     ) -> _Floats:
         """Return the score of pixels from their height, and that of their neighbours."""
-        guard, psf = self.limits.guard, self.psf
-        weights = psf.weights * usable
-        total = np.maximum(weights.sum(axis=1), np.float32(1e-6))
-        square = (weights * noise) ** 2
-        square = square.sum(axis=1)
-        sums = (weights * height).sum(axis=1)
-        plain = (up - sums / total) / np.sqrt(own**2 + square / total**2)
-        factor = np.full(up.shape, psf.factor, dtype=np.float32)
+        psf = self.psf
+        even = psf.weights[0] * usable
+        even /= np.maximum(even.sum(axis=1), np.float32(1e-6))[:, None]
+        error = np.sqrt(own**2 + ((even * noise) ** 2).sum(axis=1))
+        plain = (up - (even * height).sum(axis=1)) / error
+        weights = np.broadcast_to(psf.factor * psf.weights[0], usable.shape).copy()
         some = np.flatnonzero(~usable.all(axis=1))
-        bound = np.maximum(weights[some] @ psf.around.T, np.float32(1e-6))
-        factor[some] = (psf.middle / bound).max(axis=1, initial=0.0)
-        factor *= guard
-        over = up - np.maximum(factor * sums, 0.0)
-        over /= np.sqrt(own**2 + factor**2 * square) * _SURE
-        ridge = _fall(up, height, usable) - min(guard * psf.fall, 0.95) * up + _LEAN * own
+        weights[some] = _bound(psf, usable[some])
+        weights *= self.limits.guard
+        error = np.sqrt(own**2 + ((weights * noise) ** 2).sum(axis=1))
+        over = (up - np.maximum((weights * height).sum(axis=1), 0.0)) / (_SURE * error)
+        ridge = _fall(up, height, usable) - min(self.limits.guard * psf.fall, 0.95) * up + _LEAN * own
         bad = (ridge > 0) & (usable.sum(axis=1) >= _FEWEST)
         return np.where(bad, np.minimum(plain, over) / limit, np.float32(0.0))
 
 
-def _low(values: _Floats, usable: _Bools) -> _Floats:
-    """Return the lower quartile of neighbours."""
+def _bound(psf: _Psf, usable: _Bools) -> _Floats:
+    """Return weights whose sum no source exceeds: of all reaches those of least noise."""
+    best = np.zeros(usable.shape, dtype=np.float32)
+    least = np.full(len(usable), np.inf, dtype=np.float32)
+    for weights in psf.weights:
+        mine = weights * usable
+        light = np.maximum(mine @ psf.around.T, np.float32(1e-6))
+        mine *= (psf.middle / light).max(axis=1, initial=0.0)[:, None]
+        square = (mine**2).sum(axis=1)
+        best = np.where((square < least)[:, None], mine, best)
+        least = np.minimum(square, least)
+    return best
+
+
+def _low(values: _Floats, usable: _Bools, noise: _Floats) -> _Floats:
+    """Return the lower quartile of neighbours, less what noise lowers it."""
     ordered = np.sort(np.where(usable, values, np.float32(np.inf)), axis=1)
     at = np.maximum(usable.sum(axis=1) // 4, 1)
     low = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0]
+    low += _QUARTILE * (noise * usable).sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
     return np.where(np.isfinite(low), low, np.float32(0.0))
 
 
