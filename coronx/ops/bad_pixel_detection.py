@@ -42,14 +42,15 @@ def detect_spatial(images, err, usable, *, fwhm, sigma=3.8, neg_sigma=4.0, guard
 def _noise(image: _Floats, err: NDArray[np.floating]) -> _Floats:
     """Return the errors, larger where they are smaller than the scatter of the image."""
     known = np.isfinite(err) & (err > 0)
-    usual = float(np.median(err[known])) if known.any() else 1.0
-    noise = np.where(known, err, usual).astype(np.float32)
+    noise = err.astype(np.float32)
+    if not known.all():
+        noise[~known] = np.median(err[known]) if known.any() else 1.0
     ny, nx = (side // _TILE * _TILE for side in image.shape)
-    bend = image[:ny:2, 1 : nx - 1] - 0.5 * (image[:ny:2, : nx - 2] + image[:ny:2, 2:nx])
-    bend = np.abs(bend) / noise[:ny:2, 1 : nx - 1]
+    bend = image[:ny:4, 1 : nx - 1] - 0.5 * (image[:ny:4, : nx - 2] + image[:ny:4, 2:nx])
+    bend = np.abs(bend) / noise[:ny:4, 1 : nx - 1]
     bend = np.pad(bend, ((0, 0), (1, 1)), constant_values=np.nan)
-    tiles = bend.reshape(ny // _TILE, _TILE // 2, nx // _TILE, _TILE).swapaxes(1, 2)
-    tiles = np.sort(tiles.reshape(-1, _TILE**2 // 2), axis=1)
+    tiles = bend.reshape(ny // _TILE, _TILE // 4, nx // _TILE, _TILE).swapaxes(1, 2)
+    tiles = np.sort(tiles.reshape(-1, _TILE**2 // 4), axis=1)
     count = np.isfinite(tiles).sum(axis=1)
     middle = np.take_along_axis(tiles, count[:, None] // 2, axis=1)[count > _TILE, 0]
     scale = _MAD / np.sqrt(1.5) * float(np.quantile(middle, _QUIET)) if middle.size else 1.0

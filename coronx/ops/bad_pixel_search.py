@@ -21,6 +21,7 @@ _KEEP = 0.8  # of the threshold, that a pixel must still pass when all others ar
 _ROUNDS = 6
 _QUARTILE = 0.67  # sigma of a Gaussian
 _FEWEST = 4  # neighbours
+_MOST = 0.95  # of a pixel's height, that it must exceed its two sides by
 _MATE = 3.0  # sigma: height of a neighbour that may be of the same cluster
 _FAINT = 5.0  # sigma: scatter of the scene up to which clusters are looked for
 _ABOVE = 10.0  # or height of a cluster over that scatter
@@ -75,7 +76,7 @@ class _Psf:
 
 @cache
 def _psf(fwhm: float) -> _Psf:
-    axis = np.arange(-1.0, 1.01, 0.25)
+    axis = np.linspace(-1.0, 1.0, 9)
     places = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
     def sources(sharp: float) -> tuple[_Floats, _Floats]:
@@ -131,23 +132,7 @@ def search_image(
     ndarray of bool (ny, nx)
     """
     search = _Search(image, noise, limits, _psf(round(float(fwhm), 2)))
-    first = _stand_out(image, noise, limits)
-    return search.run(first if look is None else first & look)
-
-
-def _stand_out(image: _Floats, noise: _Floats, limits: Limits) -> _Bools:
-    """Return pixels above, or below, the mean of their two sides along each of four ways."""
-    wide = np.pad(image, 1, constant_values=np.nan)
-    ny, nx = image.shape
-    low, high = (np.full(image.shape, np.nan, dtype=np.float32) for _ in range(2))
-    for y, x in _WAYS:
-        one = wide[1 + y : 1 + y + ny, 1 + x : 1 + x + nx]
-        pair = one + wide[1 - y : 1 - y + ny, 1 - x : 1 - x + nx]
-        np.fmin(low, pair, out=low)
-        np.fmax(high, pair, out=high)
-    twice, step = image + image, (2.0 * _STANDS_OUT) * noise
-    above = twice - high > limits.sigma * step
-    return above | (low - twice > limits.neg_sigma * step)
+    return search.run(look)
 
 
 class _Search:
@@ -161,11 +146,11 @@ class _Search:
         self.trusted = np.pad(good, 2).ravel()
         self.steps = OFFSETS @ np.array([image.shape[1] + 4, 1])
 
-    def run(self, first: _Bools) -> _Bools:
+    def run(self, look: _Bools | None) -> _Bools:
         """Return bad pixels: the worst first, then what is around is looked at without them."""
         found = np.zeros(self.values.size, dtype=bool)
         score = np.zeros(self.values.size, dtype=np.float32)
-        points = np.flatnonzero(np.pad(first, 2).ravel() & self.trusted)
+        points = self._stand_out(look)
         beside = self.steps[np.abs(OFFSETS).max(axis=1) == 1]
         for _ in range(_ROUNDS):
             score[points] = self._score(points)
@@ -182,6 +167,27 @@ class _Search:
         found[points[self._score(points) < _KEEP]] = False
         ny, nx = self.shape
         return found.reshape(ny + 4, nx + 4)[2:-2, 2:-2]
+
+    def _stand_out(self, look: _Bools | None) -> NDArray[np.int_]:
+        """Return points above, or below, the mean of their two sides along all four ways.
+
+        A way with a side that is not usable does not count.
+        """
+        values = np.where(self.trusted, self.values, np.float32(np.nan))
+        row = self.shape[1] + 4
+        least = min(self.limits.sigma, self.limits.neg_sigma)
+        first = np.zeros(values.size, dtype=bool)
+        bend = np.abs(2.0 * values[1:-1] - values[:-2] - values[2:])
+        first[1:-1] = ~(bend <= (2.0 * _STANDS_OUT * least) * self.noise[1:-1])
+        first &= self.trusted
+        if look is not None:
+            first &= np.pad(look, 2).ravel()
+        points = np.flatnonzero(first)
+        sides = np.stack([values[points + n] + values[points - n] for n in (1, row, row + 1, row - 1)])
+        twice, step = 2.0 * values[points], (2.0 * _STANDS_OUT) * self.noise[points]
+        above = ~(twice - sides <= self.limits.sigma * step)
+        below = ~(sides - twice <= self.limits.neg_sigma * step)
+        return points[above.all(axis=0) | below.all(axis=0)]
 
     def _score(self, points: NDArray[np.int_]) -> _Floats:
         """Return how far points exceed their thresholds, 1 being just at it."""
@@ -225,33 +231,35 @@ class _Search:
         limit: _Floats,
     ) -> _Floats:
         """Return the score of pixels from their height, and that of their neighbours."""
-        psf = self.psf
-        even = psf.weights[0] * usable
+        even = self.psf.weights[0] * usable
         even /= np.maximum(even.sum(axis=1), np.float32(1e-6))[:, None]
         error = np.sqrt(own**2 + ((even * noise) ** 2).sum(axis=1))
-        plain = (up - (even * height).sum(axis=1)) / error
-        weights = np.broadcast_to(psf.factor * psf.weights[0], usable.shape).copy()
-        some = np.flatnonzero(~usable.all(axis=1))
-        weights[some] = _bound(psf, usable[some])
-        weights *= self.limits.guard
-        error = np.sqrt(own**2 + ((weights * noise) ** 2).sum(axis=1))
+        score = (up - (even * height).sum(axis=1)) / (error * limit)
+        score[usable.sum(axis=1) < _FEWEST] = 0.0
+        some = np.flatnonzero(score > _KEEP)
+        up, height, usable = up[some], height[some], usable[some]
+        share = min(self.limits.guard * self.psf.fall, _MOST)
+        ridge = _fall(up, height, usable) < share * up - _LEAN * own[some]
+        weights = self.limits.guard * _bound(self.psf, usable)
+        error = np.sqrt(own[some] ** 2 + ((weights * noise[some]) ** 2).sum(axis=1))
         over = (up - np.maximum((weights * height).sum(axis=1), 0.0)) / (_SURE * error)
-        ridge = _fall(up, height, usable) - min(self.limits.guard * psf.fall, 0.95) * up + _LEAN * own
-        bad = (ridge > 0) & (usable.sum(axis=1) >= _FEWEST)
-        return np.where(bad, np.minimum(plain, over) / limit, np.float32(0.0))
+        over[ridge] = 0.0
+        score[some] = np.minimum(score[some], over / limit[some])
+        return np.where(score > _KEEP, score, np.float32(0.0))
 
 
 def _bound(psf: _Psf, usable: _Bools) -> _Floats:
     """Return weights whose sum no source exceeds: of all reaches those of least noise."""
-    best = np.zeros(usable.shape, dtype=np.float32)
-    least = np.full(len(usable), np.inf, dtype=np.float32)
+    best = np.broadcast_to(psf.factor * psf.weights[0], usable.shape).copy()
+    some = np.flatnonzero(~usable.all(axis=1))
+    least = np.full(some.size, np.inf, dtype=np.float32)
     for weights in psf.weights:
-        mine = weights * usable
+        mine = weights * usable[some]
         light = np.maximum(mine @ psf.around.T, np.float32(1e-6))
         mine *= (psf.middle / light).max(axis=1, initial=0.0)[:, None]
         square = (mine**2).sum(axis=1)
-        best = np.where((square < least)[:, None], mine, best)
-        least = np.minimum(square, least)
+        better = square < least
+        best[some[better]], least[better] = mine[better], square[better]
     return best
 
 

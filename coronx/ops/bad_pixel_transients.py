@@ -86,11 +86,13 @@ def masked_median(values: NDArray[np.floating], good: NDArray[np.bool_]) -> NDAr
     """Return the median of the good values along the first axis; NaN where there is none."""
     if not len(values):
         return np.full(values.shape[1:], np.nan)
-    ordered = np.sort(np.where(good, values, np.nan).astype(np.float64), axis=0)  # NaN last
+    if good.all():
+        return np.median(values, axis=0).astype(np.float64)
+    ordered = np.sort(np.where(good, values, np.nan), axis=0)  # NaN last
     count = good.sum(axis=0)
     low = np.take_along_axis(ordered, np.maximum(count - 1, 0)[None] // 2, axis=0)[0]
     high = np.take_along_axis(ordered, np.minimum(count // 2, len(values) - 1)[None], axis=0)[0]
-    return np.where(count > 0, 0.5 * (low + high), np.nan)
+    return np.where(count > 0, 0.5 * (low.astype(np.float64) + high), np.nan)
 
 
 def _without_change(
