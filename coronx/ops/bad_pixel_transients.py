@@ -15,6 +15,7 @@ _STEEP = 0.05  # pixels: a shift that is seen above the noise where the image is
 _MANY = 50  # pixels that a measurement of the jitter needs
 _CLIP = 4.0
 _ROUNDS = 3
+_ENOUGH = 10_000  # pixels, of those that tell and of the others, for the change
 
 
 def detect_transients(
@@ -58,7 +59,8 @@ def detect_transients(
     good = usable & np.isfinite(images) & np.isfinite(err) & (err > 0)
     typical = masked_median(images, good)
     covered = np.isfinite(typical)
-    filled = np.where(covered, typical, np.median(typical[covered]) if covered.any() else 0.0)
+    usual = np.median(typical[covered]) if covered.any() else 0.0
+    filled = np.where(covered, typical, usual).astype(np.float32)
     slope_y, slope_x = np.gradient(filled)
     steep = np.hypot(slope_y, slope_x)
     terms = np.stack([np.ones_like(filled), filled, slope_x, slope_y]).reshape(4, -1)
@@ -66,18 +68,23 @@ def detect_transients(
         ok = ok & covered
         if ok.sum() < _MANY:
             continue
-        residual = _without_change(np.where(ok, image - filled, 0.0), noise, ok, terms)
-        sharp = ok & (steep * _STEEP > noise)
+        noise = np.where(ok, noise, np.float32(1.0)).astype(np.float32, copy=False)
+        difference = np.where(ok, image - filled, np.float32(0.0))
+        tells = (steep > noise) & ok
+        used = np.concatenate([_some(tells), _some(ok & ~tells)])
+        solved = _change(difference.ravel()[used], noise.ravel()[used], terms[:, used])
+        residual = difference - (solved.astype(np.float32) @ terms).reshape(filled.shape)
+        sharp = ok & (steep * np.float32(_STEEP) > noise)
         left = jitter
         if sharp.sum() > _MANY:
             left += _MAD * float(np.median(np.abs(residual[sharp]) / steep[sharp]))
-        total = np.sqrt(np.where(ok, noise, 1.0) ** 2 + (left * steep) ** 2)
-        ratio = np.where(ok, residual / total, np.nan)
-        rows, cols = np.nonzero(np.abs(np.nan_to_num(ratio)) > sigma)
-        padded = np.pad(np.abs(ratio), 2, constant_values=np.nan)
+        total = np.sqrt(noise**2 + (np.float32(left) * steep) ** 2)
+        ratio = np.where(ok, np.abs(residual) / total, np.float32(np.nan))
+        rows, cols = np.nonzero(ratio > sigma)
+        padded = np.pad(ratio, 2, constant_values=np.nan)
         around = padded[rows[:, None] + 2 + OFFSETS[:, 0], cols[:, None] + 2 + OFFSETS[:, 1]]
         scatter = _MAD * masked_median(around.T, np.isfinite(around.T))
-        over = np.abs(ratio[rows, cols]) > sigma * np.fmax(scatter, 1.0)
+        over = ratio[rows, cols] > sigma * np.fmax(scatter, 1.0)
         found[plane, rows[over], cols[over]] = True
     return found
 
@@ -95,22 +102,23 @@ def masked_median(values: NDArray[np.floating], good: NDArray[np.bool_]) -> NDAr
     return np.where(count > 0, 0.5 * (low.astype(np.float64) + high), np.nan)
 
 
-def _without_change(
-    difference: NDArray[np.float64],
-    noise: NDArray[np.floating],
-    ok: NDArray[np.bool_],
-    terms: NDArray[np.float64],
+def _some(mask: NDArray[np.bool_]) -> NDArray[np.int_]:
+    """Return the flat indices of pixels, evenly taken where there are many."""
+    at = np.flatnonzero(mask)
+    return at[:: max(1, at.size // _ENOUGH)]
+
+
+def _change(
+    difference: NDArray[np.floating], noise: NDArray[np.floating], terms: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Return a difference less the best combination of the terms."""
-    flat = difference.ravel()
-    weight = np.where(ok, 1.0 / np.where(ok, noise, 1.0), 0.0).ravel()
-    left = flat
-    used = weight
-    for _ in range(_ROUNDS):
-        ratio = np.abs(left) * weight
-        limit = _CLIP * max(1.0, _MAD * float(np.median(ratio[weight > 0])))
-        used = np.where(ratio <= limit, weight, 0.0) if left is not flat else weight
-        matrix = terms * used**2
-        solved = np.linalg.lstsq(matrix @ terms.T, matrix @ flat, rcond=None)[0]
-        left = flat - solved @ terms
-    return left.reshape(difference.shape)
+    """Return the combination of the terms that fits a difference best, outliers left out."""
+    values = (difference / noise).astype(np.float64)
+    weighted = (terms / noise).astype(np.float64)
+    solved, used = np.zeros(len(terms)), np.ones(values.shape)
+    for number in range(_ROUNDS):
+        if number:
+            ratio = np.abs(values - solved @ weighted)
+            used = ratio <= _CLIP * max(1.0, _MAD * float(np.median(ratio)))
+        matrix = weighted * used
+        solved = np.linalg.lstsq(matrix @ weighted.T, matrix @ values, rcond=None)[0]
+    return solved
