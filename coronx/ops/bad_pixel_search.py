@@ -14,16 +14,17 @@ _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian, in sigma
 _SHARP = 0.9  # FWHM of the core of a diffraction-limited PSF over lambda/D
 _SHARPEST = 0.8  # and of a speckle of the full pupil, which is wider than the Lyot stop
 _REACHES = (0.35, 0.5, 0.7)  # of the weights, in FWHM: the wider where neighbours are missing
-_SURE = 0.8  # of the threshold: margin above what the neighbours permit
+_SURE = 0.85  # of the threshold: margin above what the neighbours permit
 _LEAN = 1.0  # sigma by which noise may have lowered a pixel beside its neighbours
 _STANDS_OUT = 0.55  # of the threshold: the members of a square stand out by half
-_KEEP = 0.8  # of the threshold, that a pixel must still pass when all others are known
+_KEEP = 0.7  # of the threshold, that a pixel must still pass when all others are known
 _ROUNDS = 6
 _QUARTILE = 0.67  # sigma of a Gaussian
 _FEWEST = 4  # neighbours
 _MOST = 0.95  # of a pixel's height, that it must exceed its two sides by
 _MATE = 3.0  # sigma: height of a neighbour that may be of the same cluster
 _FAINT = 5.0  # sigma: scatter of the scene up to which clusters are looked for
+_WIDER = 1.1  # times the guard where a cluster is left out
 _ABOVE = 10.0  # or height of a cluster over that scatter
 _WAYS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _PLACES: list[tuple[int, int]] = [(int(y), int(x)) for y, x in OFFSETS]
@@ -215,7 +216,7 @@ class _Search:
         up, height, own, noise = up[few], height[few], own[few], noise[few]
         shift = _low(height, stay, noise)
         up, height = up - shift, height - shift[:, None]
-        again = self._test(up, height, stay, own, noise, limit[few])
+        again = self._test(up, height, stay, own, noise, limit[few], _WIDER)
         # In bright surroundings a ridge of three pixels may be the scene's.
         faint = _scatter(height, stay) < np.maximum(_FAINT * own, up / _ABOVE)
         best[some[few]] = np.maximum(best[some[few]], np.where(faint, again, np.float32(0.0)))
@@ -229,6 +230,7 @@ class _Search:
         own: _Floats,
         noise: _Floats,
         limit: _Floats,
+        wider: float = 1.0,
     ) -> _Floats:
         """Return the score of pixels from their height, and that of their neighbours."""
         even = self.psf.weights[0] * usable
@@ -240,7 +242,7 @@ class _Search:
         up, height, usable = up[some], height[some], usable[some]
         share = min(self.limits.guard * self.psf.fall, _MOST)
         ridge = _fall(up, height, usable) < share * up - _LEAN * own[some]
-        weights = self.limits.guard * _bound(self.psf, usable)
+        weights = self.limits.guard * wider * _bound(self.psf, usable)
         error = np.sqrt(own[some] ** 2 + ((weights * noise[some]) ** 2).sum(axis=1))
         over = (up - np.maximum((weights * height).sum(axis=1), 0.0)) / (_SURE * error)
         over[ridge] = 0.0
