@@ -23,6 +23,8 @@ _QUARTILE = 0.67  # sigma of a Gaussian
 _FEWEST = 4  # neighbours
 _MOST = 0.95  # of a pixel's height, that it must exceed its two sides by
 _MATE = 3.0  # sigma: height of a neighbour that may be of the same cluster
+_CLUSTER = 3  # neighbours of the same cluster
+_ALIKE = 0.35  # of a pixel's height, that such a neighbour has
 _FAINT = 5.0  # sigma: scatter of the scene up to which clusters are looked for
 _WIDER = 1.1  # times the guard where a cluster is left out
 _ABOVE = 10.0  # or height of a cluster over that scatter
@@ -33,20 +35,6 @@ _LINES = [[_PLACES.index((n * y, n * x)) for n in (1, 2, -1, -2)] for y, x in _W
 
 _Floats = NDArray[np.float32]
 _Bools = NDArray[np.bool_]
-
-
-def _clusters() -> _Bools:
-    """Return which neighbours are of a cluster of 2x2, 1x3 or 3x1 with a pixel, (10, 24)."""
-    shapes = [
-        [(y, x) for y in (dy, dy + 1) for x in (dx, dx + 1)] for dy in (-1, 0) for dx in (-1, 0)
-    ]
-    for start in (-2, -1, 0):
-        shapes.append([(0, x) for x in range(start, start + 3)])
-        shapes.append([(y, 0) for y in range(start, start + 3)])
-    return np.array([[place in shape for place in _PLACES] for shape in shapes])
-
-
-_CLUSTERS = _clusters()
 
 
 @dataclass(frozen=True)
@@ -208,11 +196,12 @@ class _Search:
         height = near - floor[:, None]
         up = value - floor
         best[some] = self._test(up, height, usable, own, noise, limit)
-        # Of neighbours that are as high, those of one cluster are left out.
-        mates = usable & (height > np.maximum(_MATE * own, 0.25 * up)[:, None])
-        alike = (np.minimum(height, up[:, None]) * mates) @ _CLUSTERS.T.astype(np.float32)
-        few = np.flatnonzero(alike.max(axis=1, initial=0.0) > 0)
-        stay = usable[few] & ~_CLUSTERS[alike[few].argmax(axis=1)] if few.size else usable[few]
+        # Neighbours that are about as high may be of the same cluster, and are left out.
+        alike = usable & (height > np.maximum(_MATE * own, _ALIKE * up)[:, None])
+        few = np.flatnonzero(alike.any(axis=1))
+        share = np.where(alike[few], height[few] * self.psf.weights[0], np.float32(0.0))
+        most = np.sort(share, axis=1)[:, -_CLUSTER]
+        stay = usable[few] & ~((share > 0) & (share >= most[:, None]))
         up, height, own, noise = up[few], height[few], own[few], noise[few]
         shift = _low(height, stay, noise)
         up, height = up - shift, height - shift[:, None]
