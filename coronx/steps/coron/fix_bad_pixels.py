@@ -1,7 +1,6 @@
 """Find bad pixels and repair them."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ __all__ = ["FixBadPixelsStep"]
 log = logging.getLogger(__name__)
 
 _DETECT = ("dq", "sigclip", "timeints", "gradient", "custom")
-_ROUNDS = 8
 _BAD, _ESTIMATED, _OUTLIER = (
     np.uint32(pixel[name]) for name in ("DO_NOT_USE", "FLUX_ESTIMATED", "OUTLIER")
 )
@@ -90,109 +88,76 @@ class FixBadPixelsStep(CoronStep):
     def _fixed(self, model: CubeModel) -> CubeModel:
         result = self.copy_of(model)
         given = arrays_of(model)
-        zero = np.zeros(model.shape, dtype=np.float32)
-        data, err, dq = given["data"], given.get("err", zero), model.dq
+        data, dq = given["data"], model.dq
+        err = given.get("err", np.zeros(model.shape, dtype=np.float32))
         avoid = (dq & _NO_SKY) != 0
+        # Nothing is learned from what was estimated: a second run would find more.
         kept = (dq & _ESTIMATED != 0) & (dq & _BAD == 0) & np.isfinite(data)
         width = self._width(model)
-        repair = _chosen("repair", self.repair, METHODS)
-        found, bad = np.zeros((2, *data.shape), dtype=bool)
-        left = np.zeros(data.shape, dtype=bool)
-        counts: Counter[str] = Counter()
-        images, errors = data, err
-        # What a repair brings to light is found in the next round; a second run finds nothing.
-        for number in range(_ROUNDS):
-            usable = np.isfinite(images) & ~avoid & ((dq & _BAD == 0) | bad) & ~left
-            flagged, new = self._detect(model, images, errors, usable, width, number, counts)
-            new &= ~(bad | kept)
-            flagged &= ~(avoid | kept)
-            if number and not new.any():
-                break
-            found |= new
-            bad |= new | flagged
-            fixed = repair_pixels(
-                data,
-                err,
-                bad,
-                # Nothing is learned from what was estimated: a second run would learn more.
-                avoid | kept | ((dq & _BAD != 0) & ~bad),
-                methods=repair,
-                fwhm=width,
-                localmed_box=self.localmed_box,
-                medfilt_size=self.medfilt_size,
-                kernel_fwhm=self.kernel_fwhm,
-            )
-            images, errors = fixed.images.astype(np.float32), fixed.err.astype(np.float32)
-            left = fixed.left
-            told = fixed.counts
-            if not bad.any():
-                break
+        flagged, found, counts = self._detect(model, data, err, avoid | kept, width)
+        bad = flagged | found
+        fixed = repair_pixels(
+            data,
+            err,
+            bad,
+            avoid | kept | ((dq & _BAD != 0) & ~bad),
+            methods=_chosen("repair", self.repair, METHODS),
+            fwhm=width,
+            localmed_box=self.localmed_box,
+            medfilt_size=self.medfilt_size,
+            kernel_fwhm=self.kernel_fwhm,
+        )
+        left = fixed.left
         repaired = bad & ~left
         flags = np.where(found, dq | _OUTLIER, dq)
         flags = np.where(left, flags | _BAD, flags)
         result.dq = np.where(repaired, (flags | _ESTIMATED) & ~_BAD, flags)
-        result.data = np.where(repaired, images, data)
+        result.data = np.where(repaired, fixed.images, data).astype(np.float32)
         if "err" in given:
-            set_repaired_error(result, model, np.where(repaired, errors, err), repaired)
+            errors = np.where(repaired, fixed.err, err).astype(np.float32)
+            set_repaired_error(result, model, errors, repaired)
         log.info(
             "%s: bad pixels found: %s; repaired: %s; left as they are: %d",
             name_of(model),
             _list(counts),
-            _list(told),
+            _list(fixed.counts),
             int(left.sum()),
         )
         return result
 
     def _detect(
-        self,
-        model: CubeModel,
-        images: NDArray,
-        err: NDArray,
-        usable: NDArray[np.bool_],
-        width: float,
-        number: int,
-        counts: Counter[str],
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return pixels that are known to be bad, and those found."""
-        flagged, new = np.zeros((2, *images.shape), dtype=bool)
+        self, model: CubeModel, data: NDArray, err: NDArray, leave: NDArray[np.bool_], width: float
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], dict[str, int]]:
+        """Return pixels that are known to be bad, those found, and how many by which method."""
+        flagged, found = np.zeros((2, *data.shape), dtype=bool)
+        usable = np.isfinite(data) & ~leave & (model.dq & _BAD == 0)
+        counts: dict[str, int] = {}
         for method in _chosen("detect", self.detect, _DETECT):
-            rest = usable & ~flagged & ~new
+            rest = usable & ~flagged & ~found
             if method in ("dq", "custom"):
-                if number:
-                    continue
-                if method == "dq":
-                    mask = np.uint32(bit_mask(self.dq_flags))
-                    more = (model.dq & mask != 0) | ~np.isfinite(images)
-                else:
-                    more = self._map(model)
-                more = more & (model.dq & _NO_SKY == 0) & ~flagged
-                flagged |= more
+                mask = np.uint32(bit_mask(self.dq_flags))
+                there = (model.dq & mask != 0) | ~np.isfinite(data)
+                new = (there if method == "dq" else self._map(model)) & ~leave & ~flagged
+                flagged |= new
             else:
-                if method == "sigclip":
-                    more = detect_spatial(
-                        images,
-                        err,
-                        rest,
-                        fwhm=width,
-                        sigma=self.sigma,
-                        neg_sigma=self.neg_sigma,
-                        guard=self.guard,
-                    )
-                elif method == "gradient":
-                    more = detect_gradients(
-                        images, err, rest, fwhm=width, sigma=self.gradient_sigma, guard=self.guard
-                    )
-                else:
-                    if len(images) < FEWEST and not number:
-                        log.info(
-                            "%s: timeints needs %d integrations; left out", name_of(model), FEWEST
-                        )
-                    more = detect_transients(
-                        images, err, rest, sigma=self.timeints_sigma, jitter=self.jitter
-                    )
-                new |= more
-            counts[method] += int(more.sum())
-        return flagged, new
+                new = self._search(method, data, err, rest, width)
+                found |= new
+            counts[method] = int(new.sum())
+        if "timeints" in counts and len(data) < FEWEST:
+            log.info("%s: timeints needs %d integrations; left out", name_of(model), FEWEST)
+        return flagged, found & ~flagged, counts
+
+    def _search(
+        self, method: str, data: NDArray, err: NDArray, usable: NDArray[np.bool_], width: float
+    ) -> NDArray[np.bool_]:
+        if method == "timeints":
+            options = {"sigma": self.timeints_sigma, "jitter": self.jitter}
+            return detect_transients(data, err, usable, **options)
+        options = {"fwhm": width, "guard": self.guard}
+        if method == "gradient":
+            return detect_gradients(data, err, usable, sigma=self.gradient_sigma, **options)
+        options |= {"sigma": self.sigma, "neg_sigma": self.neg_sigma}
+        return detect_spatial(data, err, usable, **options)
 
     def _map(self, model: CubeModel) -> NDArray[np.bool_]:
         if not self.custom_map:
