@@ -19,7 +19,7 @@ _LEAN = 1.0  # sigma by which noise may have lowered a pixel beside its neighbou
 _STANDS_OUT = 0.55  # of the threshold: the members of a square stand out by half
 _KEEP = 0.7  # of the threshold, that a pixel must still pass when all others are known
 _ROUNDS = 6
-_QUARTILE = 0.67  # sigma of a Gaussian
+_EIGHTH = 1.04  # sigma: by how much noise lowers the lowest eighth of neighbours
 _FEWEST = 4  # neighbours
 _MOST = 0.95  # of a pixel's height, that it must exceed its two sides by
 _MATE = 3.0  # sigma: height of a neighbour that may be of the same cluster
@@ -77,7 +77,7 @@ def _psf(fwhm: float) -> _Psf:
     around, middle = sources(_SHARPEST)
     fall = (_fall(middle, around, np.ones(around.shape, dtype=bool)) / middle).max()
     around, middle = sources(_SHARP)
-    floor = np.sort(around, axis=1)[:, around.shape[1] // 4]
+    floor = np.sort(around, axis=1)[:, around.shape[1] // 8]
     around, middle = around - floor[:, None], middle - floor
     reach = np.array(_REACHES)[:, None] * fwhm
     weights = np.exp(-0.5 * (OFFSETS**2).sum(axis=1) / reach**2).astype(np.float32)
@@ -255,11 +255,11 @@ def _bound(psf: _Psf, usable: _Bools) -> _Floats:
 
 
 def _low(values: _Floats, usable: _Bools, noise: _Floats) -> _Floats:
-    """Return the lower quartile of neighbours, less what noise lowers it."""
+    """Return the lowest eighth of neighbours, less what noise lowers it."""
     ordered = np.sort(np.where(usable, values, np.float32(np.inf)), axis=1)
-    at = np.maximum(usable.sum(axis=1) // 4, 1)
+    at = np.maximum(usable.sum(axis=1) // 8, 1)
     low = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0]
-    low += _QUARTILE * (noise * usable).sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
+    low += _EIGHTH * (noise * usable).sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
     return np.where(np.isfinite(low), low, np.float32(0.0))
 
 
