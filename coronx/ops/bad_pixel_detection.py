@@ -18,13 +18,59 @@ _MAD = 1.4826  # to the sigma of a Gaussian
 _Floats = NDArray[np.float32]
 
 
-def detect_spatial(images, err, usable, *, fwhm, sigma=3.8, neg_sigma=4.0, guard=1.25):
+def detect_spatial(
+    images: NDArray[np.floating],
+    err: NDArray[np.floating],
+    usable: NDArray[np.bool_],
+    *,
+    fwhm: float,
+    sigma: float = 3.8,
+    neg_sigma: float = 4.0,
+    guard: float = 1.25,
+) -> NDArray[np.bool_]:
+    """Find pixels that no scene behind the telescope could have, given their neighbours.
+
+    Parameters
+    ----------
+    images, err : ndarray (n, ny, nx)
+        Images and their 1-sigma errors. Errors that are not positive are replaced by the
+        median of the others; without any, by the scatter of the image.
+    usable : ndarray of bool (n, ny, nx)
+        Pixels to look at and to learn from; those that are not finite are left out too.
+    fwhm : float
+        Full width at half maximum of the PSF in pixels.
+    sigma, neg_sigma : float
+        Thresholds for pixels too bright and too dark.
+    guard : float
+        What a point source can do is taken this many times.
+
+    Returns
+    -------
+    ndarray of bool (n, ny, nx)
+        Pixels found.
+
+    Notes
+    -----
+    Three conditions, the method is our own. A pixel is bad when it differs from the weighted
+    mean of its neighbours by more than the threshold; when its height above the level around
+    exceeds the weighted sum of its neighbours' heights that no sum of point sources exceeds,
+    `guard` times; and when it stands above the mean of its two sides along each of four ways,
+    by a larger share of its height than the finest speckle does. By the last, ridges one
+    pixel wide are scene: spikes and fringes are as narrow as the full pupil allows. Dark
+    pixels likewise. A second time the neighbours that are about as high are left out, up to
+    three, so that clusters are found; not in bright surroundings, where three pixels in a
+    row may be a ridge. The worst pixels are taken first, then those around are looked at
+    without them. Pixels that are bad in every integration are looked for in the median of
+    three or more; then each integration is looked at where it differs from the median.
+    """
     limits = Limits(sigma, neg_sigma, guard)
     good = usable & np.isfinite(images)
     found = np.zeros(images.shape, dtype=bool)
     values = np.where(good, images, np.nan).astype(np.float32)
-    noise = np.stack([_noise(*pair) for pair in zip(values, err, strict=True)]) if len(values) else values
-    typical = None
+    noise = values.copy()
+    for plane, pair in enumerate(zip(values, err, strict=True)):
+        noise[plane] = _noise(*pair)
+    typical: _Floats | None = None
     if len(images) >= _STACK:
         typical = masked_median(values, good).astype(np.float32)
         share = np.sqrt(0.5 * np.pi / np.maximum(good.sum(axis=0), 1))
@@ -40,7 +86,7 @@ def detect_spatial(images, err, usable, *, fwhm, sigma=3.8, neg_sigma=4.0, guard
 
 
 def _noise(image: _Floats, err: NDArray[np.floating]) -> _Floats:
-    """Return the errors, larger where they are smaller than the scatter of the image."""
+    """Return the errors, all of them larger if the quiet areas scatter by more."""
     known = np.isfinite(err) & (err > 0)
     noise = err.astype(np.float32)
     if not known.all():

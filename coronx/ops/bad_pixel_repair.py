@@ -7,6 +7,7 @@ import numpy as np
 from astropy.convolution import Gaussian2DKernel
 from numpy.typing import NDArray
 
+from coronx.ops.bad_pixel_time_repair import finite_median, repair_over_time
 from coronx.ops.bad_pixel_transients import masked_median
 from coronx.ops.prediction import NOISES, OFFSETS, contrast, predictor
 
@@ -17,8 +18,6 @@ METHODS = ("timemed", "localmed", "medfilt", "interp2d", "kernel")
 
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _TRIALS = 3  # neighbours that an error needs
-_NEAREST = 16  # integrations, nearest in time, that give the value of one
-_FEW_NEIGHBOURS = 6  # that the local level of an integration needs
 _PEAKED = 0.7  # excess of the squared error at a peak over that around it
 _MOST = 4_000_000  # values gathered at a time
 
@@ -108,7 +107,7 @@ def repair_pixels(
             break
         before = int(left.sum())
         if method == "timemed":
-            _over_time(values, errors, usable, left)
+            repair_over_time(values, errors, usable, left)
         else:
             box = {"localmed": localmed_box, "medfilt": medfilt_size}.get(method, 5)
             sigma = (kernel_fwhm or fwhm) / _FWHM
@@ -151,7 +150,7 @@ def _over_space(
         y, x = rows[at] + reach, cols[at] + reach
         around = y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]
         ok = usable_wide[around]
-        noise = _middle(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
+        noise = finite_median(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
         estimate = _estimator(method, image_wide[around], ok, noise, fwhm, shares)
         value = estimate(image_wide[around])
         done = np.isfinite(value)
@@ -164,7 +163,7 @@ def _over_space(
         y, x = rows[at] + reach, cols[at] + reach
         ok = usable_wide[y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]]
         around = y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]
-        noise = _middle(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
+        noise = finite_median(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
         estimate = _estimator(
             method, np.where(ok, image_wide[around], 0.0), ok, noise, fwhm, shares
         )
@@ -214,72 +213,8 @@ def _estimator(
         weights = np.zeros(ok.shape)
         for number, level in enumerate(NOISES):
             mine = choice == number
-            weights[mine] = model.weights(rows[mine], level)[0]
+            weights[mine] = model.weights(rows[mine], level)
     return lambda v: np.einsum("ij,ij->i", weights, v)
-
-
-def _over_time(
-    images: NDArray[np.float64],
-    err: NDArray[np.float64],
-    usable: NDArray[np.bool_],
-    left: NDArray[np.bool_],
-) -> None:
-    """Repair in place what other integrations have."""
-    count = len(images)
-    offsets = np.concatenate([[(0, 0)], OFFSETS])
-    wide = np.pad(np.where(usable, images, 0.0), ((0, 0), (2, 2), (2, 2)))
-    there = np.pad(usable, ((0, 0), (2, 2), (2, 2)))
-    error = np.pad(np.where(usable, err, np.nan), ((0, 0), (2, 2), (2, 2)), constant_values=np.nan)
-    for plane in range(count):
-        others = np.delete(np.arange(count), plane)
-        others = others[np.argsort(np.abs(others - plane), kind="stable")][:_NEAREST]
-        rows, cols = np.nonzero(left[plane] & usable[others].any(axis=0))
-        block = max(1, _MOST // (25 * max(others.size, 1)))
-        for start in range(0, rows.size, block):
-            at = slice(start, start + block)
-            y = rows[at][:, None] + 2 + offsets[:, 0]
-            x = cols[at][:, None] + 2 + offsets[:, 1]
-            # The neighbours' medians are over the same integrations as the pixel's own.
-            good = there[others[:, None, None], y, x]
-            good &= good[:, :, :1]
-            typical = masked_median(wide[others[:, None, None], y, x], good)
-            ok = np.isfinite(typical) & there[plane, y, x]
-            ok[:, 0] = False
-            noise = _middle(error[plane, y, x][:, 1:])
-            change = np.where(ok, wide[plane, y, x] - np.nan_to_num(typical), 0.0)
-            found, miss = _change_at_middle(np.nan_to_num(typical), change, ok, noise)
-            done = np.isfinite(typical[:, 0]) & (ok.sum(axis=1) >= _FEW_NEIGHBOURS)
-            place = rows[at][done], cols[at][done]
-            images[plane][place] = (typical[:, 0] + found)[done]
-            err[plane][place] = np.fmax(miss, np.nan_to_num(noise))[done]
-            left[plane][place] = False
-
-
-def _change_at_middle(
-    typical: NDArray[np.float64],
-    change: NDArray[np.float64],
-    ok: NDArray[np.bool_],
-    noise: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what an integration has more than the others in the first column, and its error.
-
-    The change around it is a level and a part in proportion to the brightness; the latter is
-    held down where the brightness varies by less than the noise.
-    """
-    number = np.maximum(ok.sum(axis=1), 1)
-    mean = (typical * ok).sum(axis=1) / number
-    level = (change * ok).sum(axis=1) / number
-    part = (typical - mean[:, None]) * ok
-    own = np.nan_to_num(noise) ** 2
-    slope = (part * (change - level[:, None])).sum(axis=1)
-    slope /= (part**2).sum(axis=1) + 4.0 * number * own + np.finfo(float).tiny
-    rest = (change - level[:, None] - slope[:, None] * part) * ok
-    miss = np.sqrt((rest**2).sum(axis=1) / np.maximum(number - 2, 1))
-    return level + slope * (typical[:, 0] - mean), miss
-
-
-def _middle(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return masked_median(values.T, np.isfinite(values.T))
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,23 +1,19 @@
 """Search one image for pixels that no scene behind the telescope could have."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.ops.bad_pixel_psf import Psf, bound, fall, psf
 from coronx.ops.prediction import OFFSETS
 
 __all__ = ["Limits", "search_image"]
 
-_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian, in sigma
-_SHARP = 0.9  # FWHM of the core of a diffraction-limited PSF over lambda/D
-_SHARPEST = 0.8  # and of a speckle of the full pupil, which is wider than the Lyot stop
-_REACHES = (0.35, 0.5, 0.7)  # of the weights, in FWHM: the wider where neighbours are missing
 _SURE = 0.85  # of the threshold: margin above what the neighbours permit
 _LEAN = 1.0  # sigma by which noise may have lowered a pixel beside its neighbours
 _STANDS_OUT = 0.55  # of the threshold: the members of a square stand out by half
-_KEEP = 0.7  # of the threshold, that a pixel must still pass when all others are known
+_KEEP = 0.7  # of the threshold: enough beside a bad pixel, and when all others are known
 _ROUNDS = 6
 _EIGHTH = 1.04  # sigma: by how much noise lowers the lowest eighth of neighbours
 _FEWEST = 4  # neighbours
@@ -25,13 +21,9 @@ _MOST = 0.95  # of a pixel's height, that it must exceed its two sides by
 _MATE = 3.0  # sigma: height of a neighbour that may be of the same cluster
 _CLUSTER = 3  # neighbours of the same cluster
 _ALIKE = 0.35  # of a pixel's height, that such a neighbour has
-_FAINT = 5.0  # sigma: scatter of the scene up to which clusters are looked for
-_WIDER = 1.1  # times the guard where a cluster is left out
+_FAINT = 8.0  # sigma: scatter of the scene up to which clusters are looked for
 _ABOVE = 10.0  # or height of a cluster over that scatter
-_WAYS = ((0, 1), (1, 0), (1, 1), (1, -1))
-_PLACES: list[tuple[int, int]] = [(int(y), int(x)) for y, x in OFFSETS]
-# Columns of the neighbours along each way: next and second on one side, and on the other.
-_LINES = [[_PLACES.index((n * y, n * x)) for n in (1, 2, -1, -2)] for y, x in _WAYS]
+_WIDER = 1.1  # times the guard where a cluster is left out
 
 _Floats = NDArray[np.float32]
 _Bools = NDArray[np.bool_]
@@ -44,58 +36,6 @@ class Limits:
     sigma: float
     neg_sigma: float
     guard: float
-
-
-@dataclass(frozen=True)
-class _Psf:
-    """What a PSF permits.
-
-    Point sources at many phases: their light in the neighbours, (m, 24), and in the middle;
-    weights of the neighbours, the factor that makes their sum a bound where all are usable;
-    and how far a source exceeds its two sides along the way where that is least, over its
-    height.
-    """
-
-    around: _Floats
-    middle: _Floats
-    weights: _Floats
-    factor: float
-    fall: float
-
-
-@cache
-def _psf(fwhm: float) -> _Psf:
-    axis = np.linspace(-1.0, 1.0, 9)
-    places = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-
-    def sources(sharp: float) -> tuple[_Floats, _Floats]:
-        width = 2.0 * (sharp * fwhm / _FWHM) ** 2
-        around = np.exp(-((OFFSETS - places[:, None]) ** 2).sum(axis=-1) / width)
-        middle = np.exp(-(places**2).sum(axis=1) / width)
-        return around.astype(np.float32), middle.astype(np.float32)
-
-    around, middle = sources(_SHARPEST)
-    fall = (_fall(middle, around, np.ones(around.shape, dtype=bool)) / middle).max()
-    around, middle = sources(_SHARP)
-    floor = np.sort(around, axis=1)[:, around.shape[1] // 8]
-    around, middle = around - floor[:, None], middle - floor
-    reach = np.array(_REACHES)[:, None] * fwhm
-    weights = np.exp(-0.5 * (OFFSETS**2).sum(axis=1) / reach**2).astype(np.float32)
-    return _Psf(around, middle, weights, float((middle / (around @ weights[0])).max()), float(fall))
-
-
-def _fall(middle: _Floats, around: _Floats, usable: _Bools) -> _Floats:
-    """Return by how much pixels exceed the mean of their two sides, along the way of least."""
-    least = np.full(middle.shape, np.inf, dtype=np.float32)
-    for line in _LINES:
-        value, there = around[:, line], usable[:, line]
-        second = there[:, 1::2] & ~there[:, ::2]
-        used = there[:, ::2] | second
-        total = np.where(second, value[:, 1::2], value[:, ::2] * used).sum(axis=1)
-        count = used.sum(axis=1)
-        side = middle - total / np.maximum(count, 1)
-        least = np.where(count > 0, np.minimum(least, side), least)
-    return np.where(np.isfinite(least), least, 0.0)
 
 
 def search_image(
@@ -120,15 +60,15 @@ def search_image(
     -------
     ndarray of bool (ny, nx)
     """
-    search = _Search(image, noise, limits, _psf(round(float(fwhm), 2)))
+    search = _Search(image, noise, limits, psf(round(float(fwhm), 2)))
     return search.run(look)
 
 
 class _Search:
     """One image, padded by two pixels and flat, and which of its pixels are still trusted."""
 
-    def __init__(self, image: _Floats, noise: _Floats, limits: Limits, psf: _Psf) -> None:
-        self.limits, self.psf, self.shape = limits, psf, image.shape
+    def __init__(self, image: _Floats, noise: _Floats, limits: Limits, model: Psf) -> None:
+        self.limits, self.psf, self.shape = limits, model, image.shape
         good = np.isfinite(image)
         self.values = np.pad(np.where(good, image, np.float32(0.0)), 2).ravel()
         self.noise = np.pad(noise, 2, constant_values=1.0).ravel()
@@ -172,7 +112,9 @@ class _Search:
         if look is not None:
             first &= np.pad(look, 2).ravel()
         points = np.flatnonzero(first)
-        sides = np.stack([values[points + n] + values[points - n] for n in (1, row, row + 1, row - 1)])
+        sides = np.stack(
+            [values[points + n] + values[points - n] for n in (1, row, row + 1, row - 1)]
+        )
         twice, step = 2.0 * values[points], (2.0 * _STANDS_OUT) * self.noise[points]
         above = ~(twice - sides <= self.limits.sigma * step)
         below = ~(sides - twice <= self.limits.neg_sigma * step)
@@ -230,32 +172,17 @@ class _Search:
         some = np.flatnonzero(score > _KEEP)
         up, height, usable = up[some], height[some], usable[some]
         share = min(self.limits.guard * self.psf.fall, _MOST)
-        ridge = _fall(up, height, usable) < share * up - _LEAN * own[some]
-        weights = self.limits.guard * wider * _bound(self.psf, usable)
+        scene = fall(up, height, usable) < share * up - _LEAN * own[some]
+        weights = self.limits.guard * wider * bound(self.psf, usable)
         error = np.sqrt(own[some] ** 2 + ((weights * noise[some]) ** 2).sum(axis=1))
         over = (up - np.maximum((weights * height).sum(axis=1), 0.0)) / (_SURE * error)
-        over[ridge] = 0.0
+        over[scene] = 0.0
         score[some] = np.minimum(score[some], over / limit[some])
         return np.where(score > _KEEP, score, np.float32(0.0))
 
 
-def _bound(psf: _Psf, usable: _Bools) -> _Floats:
-    """Return weights whose sum no source exceeds: of all reaches those of least noise."""
-    best = np.broadcast_to(psf.factor * psf.weights[0], usable.shape).copy()
-    some = np.flatnonzero(~usable.all(axis=1))
-    least = np.full(some.size, np.inf, dtype=np.float32)
-    for weights in psf.weights:
-        mine = weights * usable[some]
-        light = np.maximum(mine @ psf.around.T, np.float32(1e-6))
-        mine *= (psf.middle / light).max(axis=1, initial=0.0)[:, None]
-        square = (mine**2).sum(axis=1)
-        better = square < least
-        best[some[better]], least[better] = mine[better], square[better]
-    return best
-
-
 def _low(values: _Floats, usable: _Bools, noise: _Floats) -> _Floats:
-    """Return the lowest eighth of neighbours, less what noise lowers it."""
+    """Return the lowest eighth of neighbours, raised by what noise lowers it."""
     ordered = np.sort(np.where(usable, values, np.float32(np.inf)), axis=1)
     at = np.maximum(usable.sum(axis=1) // 8, 1)
     low = np.take_along_axis(ordered, at[:, None], axis=1)[:, 0]

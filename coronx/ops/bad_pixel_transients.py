@@ -114,11 +114,12 @@ def _change(
     """Return the combination of the terms that fits a difference best, outliers left out."""
     values = (difference / noise).astype(np.float64)
     weighted = (terms / noise).astype(np.float64)
-    solved, used = np.zeros(len(terms)), np.ones(values.shape)
+    solved: NDArray[np.float64] = np.zeros(len(terms))
+    used = np.ones(values.shape)
     for number in range(_ROUNDS):
         if number:
             ratio = np.abs(values - solved @ weighted)
             used = ratio <= _CLIP * max(1.0, _MAD * float(np.median(ratio)))
         matrix = weighted * used
-        solved = np.linalg.lstsq(matrix @ weighted.T, matrix @ values, rcond=None)[0]
+        solved = np.linalg.lstsq(matrix @ weighted.T, matrix @ values, rcond=None)[0].astype(float)
     return solved

@@ -2,8 +2,7 @@
 
 Kriging: the scene is taken as point sources everywhere under a Gaussian PSF, so that its
 autocovariance is known, and the weights are those of the best linear unbiased prediction
-(Wackernagel 2003, Multivariate Geostatistics, chapter 11). For every pattern of usable
-neighbours the largest error that a source can cause is computed from the same PSF.
+(Wackernagel 2003, Multivariate Geostatistics, chapter 11).
 """
 
 from functools import cache
@@ -21,11 +20,7 @@ NOISES = (1.0, 0.1, 0.01, 0.001)
 quiet, the last follow a bright scene closely."""
 
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian, in sigma
-# Cores of diffraction-limited images are narrower than their FWHM lambda/D suggests.
-_SHARP = 0.9
-_SHARP_ENVELOPE = 0.95
-_REACHES = (0.25, 0.35, 0.45, 0.6, 0.8)  # of an envelope's weights, in FWHM
-_LONG = 2.0  # length of a speckle in a broad band, over its width
+_SHARP = 0.9  # cores of diffraction-limited images are narrower than lambda/D
 _HIDDEN = 1e9  # variance of a neighbour that is left out
 _FEWEST = 4  # neighbours
 _BITS = 1 << np.arange(len(OFFSETS))
@@ -66,10 +61,10 @@ class Predictor:
             self._made = made
         return np.array([known[code] for code in codes.tolist()], dtype=np.int_)[inverse]
 
-    def weights(
-        self, rows: NDArray[np.int_], noise: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return weights and guards of patterns.
+    def weights(self, rows: NDArray[np.int_], noise: float) -> NDArray[np.float64]:
+        """Return the weights of patterns, (n, 24).
+
+        They add up to one; zero for neighbours left out, NaN where fewer than four are in.
 
         Parameters
         ----------
@@ -77,47 +72,14 @@ class Predictor:
             From `rows`.
         noise : float
             One of `NOISES`.
-
-        Returns
-        -------
-        weights : ndarray (n, 24)
-            They add up to one; zero for neighbours left out, NaN where fewer than four are in.
-        guard : ndarray (n,)
-            Largest error for a source of the PSF's width, as a multiple of the `contrast` of
-            the neighbours.
         """
-        at = 2 * NOISES.index(noise)
-        return self._made[at][rows], self._made[at + 1][rows]
-
-    def envelope(self, rows: NDArray[np.int_]) -> NDArray[np.float64]:
-        """Return non-negative weights whose sum over the neighbours no point source exceeds.
-
-        By linearity no sum of sources does: a pixel that exceeds it, each counted from the
-        background, is not of this scene.
-        """
-        return self._made[-1][rows]
+        return self._made[NOISES.index(noise)][rows]
 
     def _learn(self, usable: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
-        made: list[NDArray[np.float64]] = []
-        around, middle = self._sources(_SHARP)
-        spread = np.maximum(contrast(around, usable[:, None, :]), 1e-3)
-        for noise in NOISES:
-            weights = self._kriging(usable, noise)
-            made += [weights, (np.abs(middle - weights @ around.T) / spread).max(axis=1)]
-        around, middle = self._sources(_SHARP_ENVELOPE)
-        envelope = np.zeros(usable.shape)
-        least = np.full(len(usable), np.inf)
-        for reach in _REACHES:
-            weights = np.exp(-0.5 * (_PLACES**2).sum(axis=1) / (reach * self.fwhm) ** 2) * usable
-            height = np.maximum(weights @ around.T, 1e-9)
-            weights *= (middle / height).max(axis=1)[:, None]
-            noise = (weights**2).sum(axis=1)
-            envelope[noise < least] = weights[noise < least]
-            least = np.minimum(noise, least)
-        few = usable.sum(axis=1) < _FEWEST
-        for table in (*made[::2], envelope):
-            table[few] = np.nan
-        return [*made, envelope]
+        made = [self._kriging(usable, noise) for noise in NOISES]
+        for table in made:
+            table[usable.sum(axis=1) < _FEWEST] = np.nan
+        return made
 
     def _kriging(self, usable: NDArray[np.bool_], noise: float) -> NDArray[np.float64]:
         width = 2.0 * (_SHARP * self.fwhm / _FWHM) ** 2
@@ -132,19 +94,6 @@ class Predictor:
         free, even = solved[..., 0] * usable, solved[..., 1] * usable
         rest = (1.0 - free.sum(axis=1)) / np.maximum(even.sum(axis=1), 1e-30)
         return free + rest[:, None] * even
-
-    def _sources(self, sharp: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return sources at all phases, points and speckles longer in x or y.
-
-        Their light in the neighbours, (m, 24), and in the middle, (m,).
-        """
-        axis = np.arange(-1.5, 1.6, 0.5)
-        places = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-        lengths = np.array([(1.0, 1.0), (_LONG, 1.0), (1.0, _LONG)])
-        places, lengths = np.tile(places, (3, 1)), np.repeat(lengths, len(places), axis=0)
-        widths = (sharp * self.fwhm / _FWHM * lengths) ** 2
-        around = ((_PLACES - places[:, None]) ** 2 / widths[:, None]).sum(axis=-1)
-        return np.exp(-0.5 * around), np.exp(-0.5 * (places**2 / widths).sum(axis=1))
 
 
 def contrast(values: NDArray[np.float64], usable: NDArray[np.bool_]) -> NDArray[np.float64]:
