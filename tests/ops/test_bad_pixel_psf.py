@@ -38,7 +38,7 @@ def test_the_fall_is_that_along_the_way_of_least(way):
     around = np.zeros((2, 24))
     usable = np.ones((2, 24), bool)
     for n in (1, 2, -1, -2):
-        at = (OFFSETS == np.multiply(way, n)).all(axis=1)
+        at = (np.multiply(way, n) == OFFSETS).all(axis=1)
         around[:, at] = 6.0 if abs(n) == 1 else 4.0
         usable[1, at] = abs(n) == 2
     # Where the next pixels are not usable, those beyond count.

@@ -20,7 +20,7 @@ def noisy(truth, seed=1):
 def ridge(way, length=15):
     """Return pixels of a ridge one pixel wide, whose brightness varies as a PSF's would."""
     n = np.arange(-length, length + 1)
-    height = 300.0 * (1.2 + np.sin(2 * np.pi * n / 9)) * np.exp(-0.5 * (n / (0.4 * length)) ** 2)
+    height = 300.0 * (1.2 + np.sin(2 * np.pi * n / 9)) * np.exp(-0.5 * (n / (length / 3.5)) ** 2)
     truth = np.full(SHAPE, 5.0)
     truth[60 + n * way[0], 60 + n * way[1]] += height
     return truth

@@ -30,7 +30,7 @@ def test_quiet_weights_are_quiet_and_close_ones_follow_the_scene():
     rows = model.rows(ALL)
     around, middle = point(2.3, 0.1, -0.2)
     noise = [float((model.weights(rows, n) ** 2).sum()) for n in NOISES]
-    error = [abs(middle - float(model.weights(rows, n)[0][0] @ around)) for n in NOISES]
+    error = [abs(middle - float(model.weights(rows, n)[0] @ around)) for n in NOISES]
     assert noise == sorted(noise)
     assert noise[0] < 0.2
     assert error[-1] < 0.1 * error[0]
