@@ -10,8 +10,8 @@ from coronx.ops.prediction import OFFSETS
 
 __all__ = ["Limits", "search_image"]
 
-_SURE = 0.85  # of the threshold: margin above what the neighbours permit
-_LEAN = 1.0  # sigma by which noise may have lowered a pixel beside its neighbours
+_SURE = 0.82  # of the threshold: margin above what the neighbours permit
+_LEAN = 1.5  # sigma by which noise may have lowered a pixel beside its neighbours
 _STANDS_OUT = 0.55  # of the threshold: the members of a square stand out by half
 _KEEP = 0.7  # of the threshold: enough beside a bad pixel, and when all others are known
 _ROUNDS = 6
