@@ -54,7 +54,7 @@ def detect_spatial(
     Three conditions, the method is our own. A pixel is bad when it differs from the weighted
     mean of its neighbours by more than the threshold; when its height above the level around
     exceeds the weighted sum of its neighbours' heights that no sum of point sources exceeds,
-    `guard` times; and when it stands above the mean of its two sides along each of four ways,
+    `guard` times; and when it stands above the mean of its two sides along each of eight ways,
     by a larger share of its height than the finest speckle does. By the last, ridges one
     pixel wide are scene: spikes and fringes are as narrow as the full pupil allows. Dark
     pixels likewise. A second time the neighbours that are about as high are left out, up to

@@ -15,15 +15,11 @@ _SHARP = 0.9  # FWHM of the core of a diffraction-limited PSF over lambda/D
 _SHARPEST = 0.8  # and of a speckle of the full pupil, which is wider than the Lyot stop
 _REACHES = (0.35, 0.5, 0.7)  # of the weights, in FWHM: the wider where neighbours are missing
 _PLACES: list[tuple[int, int]] = [(int(y), int(x)) for y, x in OFFSETS]
+# Ways, and how far the second pixel on each side is: in between there is but one.
+_WAYS = [(0, 1, 2), (1, 0, 2), (1, 1, 2), (1, -1, 2), (1, 2, 1), (2, 1, 1), (1, -2, 1), (2, -1, 1)]
 # Columns of the neighbours along each way: next and second on one side, and on the other.
 _LINES = [
-    [_PLACES.index((n * y, n * x)) for n in (1, 2, -1, -2)]
-    for y, x in ((0, 1), (1, 0), (1, 1), (1, -1))
-]
-# In between there is but one on each side.
-_LINES += [
-    [_PLACES.index((n * y, n * x)) for n in (1, 1, -1, -1)]
-    for y, x in ((1, 2), (2, 1), (1, -2), (2, -1))
+    [_PLACES.index((n * y, n * x)) for n in (1, second, -1, -second)] for y, x, second in _WAYS
 ]
 
 _Floats = NDArray[np.float32]

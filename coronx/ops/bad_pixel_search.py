@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import label
 
 from coronx.ops.bad_pixel_psf import Psf, bound, fall, psf
 from coronx.ops.prediction import OFFSETS
@@ -15,6 +16,7 @@ _LEAN = 1.5  # sigma by which noise may have lowered a pixel beside its neighbou
 _STANDS_OUT = 0.55  # of the threshold: the members of a square stand out by half
 _KEEP = 0.7  # of the threshold: enough beside a bad pixel, and when all others are known
 _ROUNDS = 6
+_LARGEST = 6  # pixels of a group
 _EIGHTH = 1.04  # sigma: by how much noise lowers the lowest eighth of neighbours
 _FEWEST = 4  # neighbours
 _MOST = 0.95  # of a pixel's height, that it must exceed its two sides by
@@ -95,7 +97,7 @@ class _Search:
         points = np.flatnonzero(found)
         found[points[self._score(points) < _KEEP]] = False
         ny, nx = self.shape
-        return found.reshape(ny + 4, nx + 4)[2:-2, 2:-2]
+        return _without_chains(found.reshape(ny + 4, nx + 4)[2:-2, 2:-2])
 
     def _stand_out(self, look: _Bools | None) -> NDArray[np.int_]:
         """Return points above, or below, the mean of their two sides along all four ways.
@@ -179,6 +181,17 @@ class _Search:
         over[scene] = 0.0
         score[some] = np.minimum(score[some], over / limit[some])
         return np.where(score > _KEEP, score, np.float32(0.0))
+
+
+def _without_chains(found: _Bools) -> _Bools:
+    """Drop groups that are too large: a ridge in the dark, taken from its ends."""
+    if not found.any():
+        return found
+    groups = np.zeros(found.shape, dtype=np.int32)
+    label(found, np.ones((3, 3)), output=groups)
+    size = np.bincount(groups.ravel())
+    size[0] = 0
+    return found & (size <= _LARGEST)[groups]
 
 
 def _low(values: _Floats, usable: _Bools, noise: _Floats) -> _Floats:

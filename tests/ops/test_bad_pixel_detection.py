@@ -35,14 +35,14 @@ def test_bad_pixels_are_found_and_good_ones_let_be(fields, name):
     data, kind, height = spoil(field, 11)
     found = found_in(field, data, field.err)
     bad = above_five_sigma(field, kind, height)
-    # In the star's core a pixel of 5 sigma is less than the PSF permits.
+    # In the star's light a pixel of 5 sigma is less than speckles permit.
     faint = field.truth - field.sky < 10 * field.err
     good = np.broadcast_to(kind == 0, found.shape)
     figures = found[bad & faint].mean(), found[bad].mean(), found[good].mean()
     print(name, "found beside the star, everywhere; good pixels flagged:", figures)
     assert figures[0] >= 0.98
-    assert figures[1] >= 0.96
-    assert figures[2] <= 1e-3
+    assert figures[1] >= 0.94
+    assert figures[2] <= 5e-4
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -53,7 +53,7 @@ def test_speckles_and_the_core_are_not_bad_pixels(fields, name):
     bright = field.truth - field.sky > 10 * field.err
     assert bright.mean() > 0.01
     assert found.mean() <= 1e-3
-    assert found[bright].mean() <= 0.015
+    assert found[bright].mean() <= 0.01
 
 
 @pytest.mark.parametrize("name", FIELDS)
