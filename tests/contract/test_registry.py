@@ -61,7 +61,7 @@ OPTIONS = {
     "coronx_update_nircam_centers": {"any_crpix": True},
     "coronx_coadd_frames": {"ncoadd": 2},
     "coronx_blur_frames": {"sigma": "0.8"},
-    "coronx_recenter_frames": {"method": "mask"},
+    "coronx_recenter_frames": {"method": "mask", "measure_only": False},
     "coronx_align_frames": {"recenter": True},
     "coronx_crop_frames": {"npix": ["12"]},
     "coronx_pad_frames": {"npix": ["7", "3", "0", "5"]},
@@ -158,8 +158,6 @@ def chain_run(tmp_path_factory, make_association, make_exposure, strun):
         if name == "outlier_detection":
             continue
         wanted = {"skip": False, "save_results": True, **OPTIONS.get(f"coronx_{name}", {})}
-        if name == "recenter_frames":
-            wanted["measure_only"] = True
         for option, value in wanted.items():
             text = ",".join(value) if isinstance(value, list) else str(value)
             options.append(f"--steps.{name}.{option}={text}")
