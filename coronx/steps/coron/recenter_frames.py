@@ -29,6 +29,7 @@ from coronx.ops.centering import robust_mean
 from coronx.ops.frame_alignment import move_frames
 from coronx.refdata.psf_file import StarImage, read_star_image
 from coronx.refdata.psf_model import StarModel, star_model
+from coronx.refdata.psf_opd import EXAMPLE
 from coronx.steps.coron._base import CoronStep, bit_mask
 
 __all__ = ["RecenterFramesStep"]
@@ -53,7 +54,7 @@ class RecenterFramesStep(CoronStep):
         data_path = string(default=None)  # stpsf's data; by default the folder named by STPSF_PATH or WEBBPSF_PATH
         spectral_type = string(default="G2V")  # The star's spectral type, for the simulated image
         spectrum = string(default=None)  # File of its spectrum instead: micrometres and flux per wavelength
-        opd = string(default=None)  # The telescope's wavefront: a file, a folder to choose from by date, or none
+        opd = string(default=None)  # The telescope's wavefront: a file, a folder to choose from by date, or none; by default the example of stpsf's data
         drift_nm = float(default=10.0,min=0.0)  # Expected rms in nm by which the wavefront differs from the model's; 0: not fitted
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y in every integration, not measured
         max_offset = float(default=0.1,min=0.0)  # Largest offset from the mask's centre along x or y, arcsec
@@ -132,12 +133,10 @@ class RecenterFramesStep(CoronStep):
             return self.method
         if self.star_center is not None:
             return "given"
-        has_data = self.data_path or os.environ.get("STPSF_PATH") or os.environ.get("WEBBPSF_PATH")
-        has_wavefront = self.opd and self.opd.lower() != "none"
         if mode_and_mask(model)[0].instrument == "MIRI":
             method, why = "mask", "for MIRI nothing is fitted unless method says so"
-        elif self.model_psf or (has_data and has_wavefront):
-            method, why = "model", "the optics or an image are given"
+        elif self.model_psf or self._has_wavefront():
+            method, why = "model", "optics with a wavefront, or an image, are given"
         else:
             method, why = (
                 "symmetry",
@@ -147,6 +146,14 @@ class RecenterFramesStep(CoronStep):
             self._told.add(method)
             log.info("The star is found by method = %s: %s", method, why)
         return method
+
+    def _has_wavefront(self) -> bool:
+        """Whether there are optics data with a wavefront: without it a model is worse than none."""
+        named = (self.data_path, os.environ.get("STPSF_PATH"), os.environ.get("WEBBPSF_PATH"))
+        folder = next((Path(name).expanduser() for name in named if name), None)
+        if folder is None or (self.opd or "").lower() == "none":
+            return False
+        return bool(self.opd) or (folder / EXAMPLE).is_file()
 
     def _star(self, model: CubeModel) -> StarModel | StarImage:
         """Return the model of the star in an exposure, made once for those that are alike."""
