@@ -285,9 +285,9 @@ def symmetry_row(case: tuple[str, str], count: int) -> tuple[str, ...]:
 
 _INTRO = """# How well the star is found
 
-Made by `python -m tests.benchmarks.centering --out docs/recentering_accuracy.md` (twenty minutes on
-one core; it needs no data). rms errors along each axis, in mas, over {count} wavefronts a row, the star
-anywhere within 60 mas of the mask's centre; photon noise to the peak S/N told, 1 % of bad pixels.
+Made by `python -m tests.benchmarks.centering --out docs/recentering_accuracy.md`, in some twenty minutes
+on one core; it needs no data. rms errors along each axis, in mas, over {count} wavefronts a row, the
+star anywhere within 60 mas of the mask's centre; photon noise to the peak S/N told, 1 % of bad pixels.
 What the columns are, and what to make of them: [recenter_frames](steps/recenter_frames.md).
 
 """
