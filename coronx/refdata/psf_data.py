@@ -36,6 +36,7 @@ def find_data(
     data_path: str | Path | None = None,
     *,
     with_opd: bool = False,
+    more: tuple[str, ...] = (),
 ) -> Path:
     """Return stpsf's data folder, after a look whether it has all that a mode needs.
 
@@ -52,6 +53,8 @@ def find_data(
     with_opd : bool
         Whether a wavefront of the telescope will be read, which needs the table of how it changes
         over the field.
+    more : tuple of str
+        Other files that must be there.
 
     Raises
     ------
@@ -61,7 +64,11 @@ def find_data(
     folder, source = _named(data_path)
     if not folder.is_dir():
         raise InputError(f"{source}: {folder} is not a folder; {_REMEDY}")
-    missing = [name for name in _needed(mode, filter_name, with_opd) if not any(folder.glob(name))]
+    missing = [
+        name
+        for name in (*_needed(mode, filter_name, with_opd), *more)
+        if not any(folder.glob(name))
+    ]
     if missing:
         raise InputError(f"{source}: {folder} has no {', '.join(missing)}; {_REMEDY}")
     text = (folder / "version.txt").read_text().strip()

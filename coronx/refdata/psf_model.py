@@ -3,7 +3,7 @@
 stpsf (WebbPSF's present name, extra ``coronx[psf]``) gives the planes that light meets: pupil and
 wavefront, occulter, Lyot stop, the instrument's aberrations, and how the detector blurs. They are
 taken from it once (`coronx.refdata.psf_optics`); each image is then one pass of
-`coronx.refdata.psf_propagation` through them, some fifty times faster than stpsf's own.
+`coronx.refdata.psf_propagation` through them, hundreds of times faster than by stpsf.
 """
 
 import copy

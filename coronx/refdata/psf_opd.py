@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from astropy.io import fits
 from astropy.time import Time
 
 from coronx.errors import InputError
 
-__all__ = ["EXAMPLE", "Opd", "choose_opd"]
+__all__ = ["EXAMPLE", "Opd", "choose_opd", "sensing_files", "set_opd"]
 
 Opd = Path | tuple[Path, int] | None
 
@@ -58,6 +59,45 @@ def choose_opd(
     if date is None:
         raise InputError(f"{folder}: no date to choose a wavefront by; give date, or opd a file")
     return _closest(Path(folder).expanduser(), date)
+
+
+def sensing_files(opd: Opd) -> tuple[str, ...]:
+    """Return the data files that stpsf needs to take a file of MAST's apart; none for others.
+
+    MAST's files hold what the camera saw that senses wavefronts: telescope and camera together.
+    """
+    if not isinstance(opd, Path) or not _is_sensed(opd):
+        return ()
+    with fits.open(opd) as hdus:
+        aperture = hdus[0].header.get("APERNAME", "")
+    known = {"NRCA3_FP1": "fp1", "NRCA1_FP6": "fp6"}
+    target = (f"NIRCam/OPD/wss_target_phase_{known[aperture]}.fits",) if aperture in known else ()
+    return (
+        *target,
+        "NIRCam/filters.tsv",
+        "NIRCam/OPD/field_dep_table_nircam.fits",
+        "si_zernikes_isim_cv3.fits",
+    )
+
+
+def set_opd(instrument: Any, opd: Opd) -> None:
+    """Give one of stpsf's instruments a wavefront."""
+    if isinstance(opd, tuple):
+        instrument.pupilopd = (str(opd[0]), opd[1])
+    elif opd is None:
+        instrument.pupilopd = None
+    elif _is_sensed(opd):
+        instrument.load_wss_opd(str(opd), verbose=False)
+    else:
+        instrument.pupilopd = str(opd)
+
+
+def _is_sensed(path: Path) -> bool:
+    try:
+        with fits.open(path) as hdus:
+            return "RESULT_PHASE" in hdus
+    except OSError as error:
+        raise InputError(f"{path}: {error}; give a wavefront's FITS file or none") from error
 
 
 def _file(path: str | Path, data: Path) -> Path:

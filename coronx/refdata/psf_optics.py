@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
@@ -21,7 +22,7 @@ from coronx.errors import InputError
 from coronx.refdata.modes import CoronagraphMode, plain_mask_name
 from coronx.refdata.psf_data import find_data, instrument_name, stpsf_with
 from coronx.refdata.psf_focus import focus_of
-from coronx.refdata.psf_opd import Opd, choose_opd
+from coronx.refdata.psf_opd import Opd, choose_opd, sensing_files, set_opd
 from coronx.refdata.psf_propagation import Plane, Propagator
 from coronx.refdata.psf_spectrum import band_weights
 
@@ -103,7 +104,8 @@ def read_optics(
     folder = find_data(mode, filter_name, data_path)
     wavefront = choose_opd(opd, data=folder, folder=opd_folder, date=date)
     if wavefront is not None:
-        find_data(mode, filter_name, data_path, with_opd=True)
+        more = sensing_files(wavefront)
+        find_data(mode, filter_name, data_path, with_opd=True, more=more)
     throughput = folder / instrument_name(mode) / "filters" / f"{filter_name}_throughput.fits"
     wavelengths, weights = band_weights(
         throughput, nlambda, spectral_type=spectral_type, spectrum=spectrum
@@ -112,6 +114,8 @@ def read_optics(
         instrument = _configured(stpsf, mode, filter_name, wavefront)
         system = instrument.get_optical_system(fft_oversample=2, fov_pixels=5)
         optics = _taken(stpsf, instrument, system, mode, wavelengths, weights)
+        if isinstance(instrument.pupilopd, fits.HDUList):
+            instrument.pupilopd.close()
     return replace(optics, opd=wavefront)
 
 
@@ -133,10 +137,7 @@ def _configured(stpsf: ModuleType, mode: CoronagraphMode, filter_name: str, opd:
         instrument.pupil_mask = "MASKLYOT" if lyot else "MASKFQPM"
         instrument.image_mask = mode.coronmsk.replace("4QPM_", "FQPM").replace("LYOT_", "LYOT")
     instrument.set_position_from_aperture_name(mode.aperture)
-    if opd is None:
-        instrument.pupilopd = None
-    else:
-        instrument.pupilopd = (str(opd[0]), opd[1]) if isinstance(opd, tuple) else str(opd)
+    set_opd(instrument, opd)
     return instrument
 
 

@@ -28,7 +28,7 @@ from coronx.simulate.pupil import (
 )
 from coronx.simulate.wavefront import static_opd
 
-__all__ = ["COMA_NM", "OPD", "build_stpsf_data", "write_opd"]
+__all__ = ["COMA_NM", "OPD", "build_stpsf_data", "write_opd", "write_sensed_opd"]
 
 _SIZE = 1024  # fixed by stpsf's file names
 _COARSE = 4  # of the pupil's points is one of the wavefront's, along each axis
@@ -73,9 +73,11 @@ def build_stpsf_data(folder: Path) -> Path:
     _save(folder / "JWpupil_segments_RevW_npix1024.fits.gz", (_nearest(x, y) + 1) * (amplitude > 0))
     write_opd(folder / OPD, _wavefront(amplitude))
     _aberrations(folder / "si_zernikes_coron_wfe.fits", ("NIRCamSWA", "NIRCamLWA"), _NIRCAM)
-    _aberrations(folder / "si_zernikes_isim_cv3.fits", ("MIRI",), _MIRI)
+    _aberrations(folder / "si_zernikes_isim_cv3.fits", ("MIRI", "NIRCamSWA"), _MIRI)
     _filters(folder)
     _couplings(folder / "NIRCam" / "IPC")
+    for point in ("fp1", "fp6"):
+        write_opd(folder / f"NIRCam/OPD/wss_target_phase_{point}.fits", _sensing(x, y))
     for name in ("NIRCam", "MIRI"):
         _field_dependence(folder / name / "OPD" / f"field_dep_table_{name.lower()}.fits", name)
     for file, mode in (
@@ -99,6 +101,36 @@ def write_opd(path: Path, opd_nm: NDArray[np.float64], *, date: str | None = Non
     path.parent.mkdir(parents=True, exist_ok=True)
     hdu.writeto(path, overwrite=True)
     return path
+
+
+def write_sensed_opd(path: Path, opd_nm: NDArray[np.float64], *, date: str) -> Path:
+    """Write a wavefront as MAST keeps it: 256 x 256, with the aberration of the sensing camera.
+
+    Parameters
+    ----------
+    path : Path
+        The file; MAST names it by the day, as R2022073002-NRCA3_FP1-1.fits.
+    opd_nm : ndarray
+        The telescope's wavefront in nm, shape (1024, 1024).
+    date : str
+        ISO 8601.
+    """
+    seen = opd_nm + _sensing(*telescope_axes(_SIZE, 0.0))
+    size = _SIZE // _COARSE
+    coarse = seen.reshape(size, _COARSE, size, _COARSE).mean(axis=(1, 3))
+    middle = primary(_SIZE)[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
+    day, time = date.split("T")
+    first = fits.PrimaryHDU()
+    first.header.update({"APERNAME": "NRCA3_FP1", "DATE-OBS": day, "TIME-OBS": time})
+    phase = fits.ImageHDU((1e-3 * coarse * middle).astype(np.float32), name="RESULT_PHASE")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList([first, phase]).writeto(path, overwrite=True)
+    return path
+
+
+def _sensing(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Astigmatism of the camera that senses wavefronts, nm.
+    return 80.0 * (x**2 - y**2) / (DIAMETER / 2) ** 2
 
 
 def _wavefront(amplitude: NDArray[np.float64]) -> NDArray[np.float64]:

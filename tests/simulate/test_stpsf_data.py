@@ -45,7 +45,6 @@ def test_wavefront_is_in_micrometres(stpsf_data, tmp_path):
 
 
 def test_written_twice_is_the_same(stpsf_data, tmp_path):
-    build_stpsf_data(tmp_path)
     again = build_stpsf_data(tmp_path)
     for path in stpsf_data.rglob("*.fits*"):
         name = path.relative_to(stpsf_data)
