@@ -64,21 +64,26 @@ def set_moved_error(
     shifts : ndarray (nint, 2)
         (dx, dy) in pixels by which the frames were moved.
     """
-    total = np.square(err, dtype=np.float32)
-    before = np.square(source.err, dtype=np.float32)
-    factors = [_median(after) / (_median(b) or 1.0) for after, b in zip(total, before, strict=True)]
-    left = total
-    for name in ("var_rnoise", "var_flat"):
-        given = _array(source, name)
-        if given is None:
-            continue
-        part = np.empty_like(total)
-        for out, frame, shift, factor in zip(part, given, shifts, factors, strict=True):
-            out[:] = factor * move_whole(frame, np.rint(shift).astype(int))
-        part = np.minimum(np.nan_to_num(part), left)
+    given = {n: _array(source, n) for n in ("var_rnoise", "var_flat")}
+    parts = {n: np.empty(err.shape, np.float32) for n, a in given.items() if a is not None}
+    if "var_rnoise" not in parts:
+        set_error(result, source, err)
+        return
+    left = np.square(err, dtype=np.float32)
+    for n, rest in enumerate(left):
+        gone = np.isnan(rest)
+        whole = np.rint(shifts[n]).astype(int)
+        factor = _median(rest) / (_median(source.err[n]) ** 2 or 1.0)
+        for name, part in parts.items():
+            moved = move_whole(given[name][n], whole)
+            moved *= np.float32(factor)
+            # What is not known of the read noise is all of it.
+            np.fmin(moved, rest, out=part[n])
+            np.copyto(part[n], np.nan, where=gone)
+            rest -= part[n]
+    result.err, result.var_poisson = err, left
+    for name, part in parts.items():
         setattr(result, name, part)
-        left = left - part
-    set_error(result, result if _array(source, "var_rnoise") is not None else source, err)
 
 
 def _median(values: NDArray[np.float32]) -> float:
@@ -90,5 +95,5 @@ def _median(values: NDArray[np.float32]) -> float:
 def _array(model: CubeModel, name: str) -> NDArray[np.float32] | None:
     """Return an array of the model if the exposure really has it."""
     values = array_of(model, name)
-    told = values is not None and values.shape == model.shape and np.nan_to_num(values).any()
+    told = values is not None and values.shape == model.shape and (values > 0.0).any()
     return values if told else None

@@ -1,6 +1,7 @@
 """Convolve an image with a Gaussian, leaving bad pixels out."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -90,25 +91,26 @@ def blur_frame(
     """
     if not sigma > 0.0:
         raise ValueError(f"sigma must be positive, not {sigma}")
-    kind = data.dtype.newbyteorder("=")
+    kind = np.dtype(np.float32 if data.dtype.itemsize <= 4 else np.float64)
     good = ~bad & np.isfinite(data)
-    weights = gaussian(sigma)
+    peak = float(gaussian(sigma).max())
     some = not good.all()
-    image = np.where(good, data, 0.0).astype(kind)
-    spread = np.where(good & np.isfinite(variance), variance, 0.0).astype(kind)
+    image = np.where(good, data, kind.type(0.0))
+    spread = np.where(good & np.isfinite(variance), variance, kind.type(0.0)).astype(kind)
     if some:
-        coverage = _convolved(good.astype(kind), weights)
+        coverage = _convolved(good.astype(kind), sigma)
         # Rounding of a transform where nothing is in reach.
         coverage[coverage < 1e-4] = 0.0
     else:
-        coverage = np.outer(*(_sums(n, weights) for n in data.shape)).astype(kind)
+        coverage = np.outer(*(_sums(n, sigma) for n in data.shape)).astype(kind)
     with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(coverage > 0.0, 1.0 / coverage, np.nan).astype(kind)
-    own = np.where(good, weights.max() ** 2 * inverse, 0.0).astype(kind)
+        inverse = np.where(coverage > 0.0, 1.0 / coverage, kind.type(np.nan))
+    own = np.where(good, inverse, kind.type(0.0))
+    own *= peak**2
     # Rounding of the transforms must not turn a variance negative.
-    floor = np.asarray(spread * weights.max() ** 4, kind)
-    square = np.maximum(_convolved(spread, weights**2), floor)
-    return Blurred(_convolved(image, weights) * inverse, square * inverse**2, coverage, own)
+    square = np.maximum(_convolved(spread, sigma, squared=True), spread * kind.type(peak**4))
+    image = _convolved(image.astype(kind, copy=False), sigma)
+    return Blurred(image * inverse, square * inverse**2, coverage, own)
 
 
 def blur_frames(
@@ -159,28 +161,31 @@ def blur_frames(
     return values, spread, told
 
 
-def _sums(size: int, weights: Array) -> Array:
+def _sums(size: int, sigma: float) -> Array:
     """Return the sum of the weights that fall within a line of pixels, about each of them."""
+    weights = gaussian(sigma)
     line = np.convolve(np.ones(size), weights, mode="full")[weights.size // 2 :]
     return np.asarray(line[:size], dtype=np.float64)
 
 
-def _convolved(image: NDArray[Any], weights: Array) -> NDArray[Any]:
-    """Return an image convolved with the same weights along both axes; zero is beyond it."""
+def _convolved(image: NDArray[Any], sigma: float, *, squared: bool = False) -> NDArray[Any]:
+    """Return an image convolved with a Gaussian's weights, or their squares; zero is beyond it."""
     ny, nx = image.shape
-    reach = weights.size // 2
+    reach = gaussian(sigma).size // 2
     # Room for the weights on one side is room on both: the transform is periodic.
     shape = [int(scipy.fft.next_fast_len(n + reach, real=True) or 0) for n in (ny, nx)]
     spectrum: Any = scipy.fft.rfft2(image, shape)
-    rows, columns = (_response(size, weights).astype(image.dtype) for size in shape)
+    rows, columns = (_response(size, sigma, squared).astype(image.dtype) for size in shape)
     spectrum *= rows[:, None]
     spectrum *= columns[: shape[1] // 2 + 1]
     moved: Any = scipy.fft.irfft2(spectrum, shape, overwrite_x=True)
-    return moved[:ny, :nx].copy()
+    return moved[:ny, :nx]
 
 
-def _response(size: int, weights: Array) -> Array:
-    """Return the transform of symmetric weights on a periodic line, in FFT order; it is real."""
+@lru_cache(maxsize=16)
+def _response(size: int, sigma: float, squared: bool) -> Array:
+    """Return the transform of a Gaussian's weights on a periodic line, in FFT order; it is real."""
+    weights = gaussian(sigma) ** (2 if squared else 1)
     reach = weights.size // 2
     line = np.zeros(size)
     np.add.at(line, np.arange(-reach, reach + 1) % size, weights)

@@ -89,7 +89,8 @@ def move_frame(
     Moved
         Data in the input's precision. Data and variance are NaN where the source lies beyond the
         frame, and where it lies in a gap too wide to be filled. A move by whole pixels
-        without blur interpolates nothing: bad pixels keep their values and flags too.
+        without blur interpolates nothing: bad pixels keep their values and flags too, but what is
+        not finite gains `unusable`.
 
     Raises
     ------
@@ -105,7 +106,8 @@ def move_frame(
     if not part.any() and blur <= 0.0:
         values, spread = move_whole(data, whole), move_whole(variance, whole)
         values, spread = (v.astype(k) for v, k in ((values, data.dtype), (spread, np.float32)))
-        told = shift_flags(flags, shift, outside=outside)
+        empty = np.where(np.isfinite(data), np.uint32(0), np.uint32(unusable))
+        told = shift_flags(flags | empty, shift, outside=outside)
     else:
         filled = fill_frame(data, variance, bad)
         gap = filled.wide | (filled.bad & ((flags & np.uint32(blank)) != 0))

@@ -115,6 +115,7 @@ class Template:
         ny, nx = image.shape
         self._shape = (ny, nx)
         self._weight = weight
+        self._used: Mask = weight > 0.0
         # Weight times variance: what a pixel adds to the sum of squares.
         self._share = (weight > 0.0) * 1.0 if variance is None else weight * variance
         self._totals = float(weight.sum()), float(self._share.sum())
@@ -193,13 +194,16 @@ class Template:
         return self._report(power, missing, cross, place, converged)
 
     def _missing(self, bad: Mask | None, place: Array) -> Index | None:
-        """Return the flat indices of pixels that are missing in an image or in its model."""
+        """Return the flat indices of pixels of any weight missing in an image or its model."""
         missing: Mask | None = None if bad is None or not bad.any() else bad
         if self._bad is not None:
             step = np.rint(place).astype(int)
             moved: Mask = np.roll(self._bad, (step[1], step[0]), axis=(0, 1))
             missing = moved if missing is None else missing | moved
-        return None if missing is None else np.flatnonzero(missing)
+        if missing is None:
+            return None
+        found = np.flatnonzero(missing & self._used)
+        return found if found.size else None
 
     def _correlation(self, cross: Complex, place: Array) -> Array:
         """Return the derivatives [a, b] = d^a/dy^a d^b/dx^b of C at `place`, a, b <= 2."""

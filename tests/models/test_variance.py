@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from stdatamodels.jwst.datamodels import CubeModel
 
-from coronx.models.variance import set_error
+from coronx.models.variance import set_error, set_moved_error
 
 SHAPE = (2, 4, 5)
 
@@ -63,3 +63,28 @@ def test_the_source_is_not_changed(result):
     result.var_flat[:] = result.var_rnoise[:] = 7.0
     assert (parts.var_flat == 0.5).all()
     assert (parts.var_rnoise == 2.0).all()
+
+
+def test_parts_move_with_their_frames_and_add_up(result):
+    given = source(var_rnoise=2.0, var_flat=0.5)
+    given.err = np.full(SHAPE, 2.0, np.float32)
+    given.var_rnoise[0, 1, 1], given.var_rnoise[0, 2, 4] = 100.0, np.nan
+    err = np.full(SHAPE, 2.0, np.float32)
+    err[1] = 1.0  # as after a blur, of a quarter of the variance
+    err[0, 3, 3] = np.nan
+    set_moved_error(result, given, err, np.array([(1.4, -0.9), (0.0, 0.0)]))
+    # Nearest pixel, and no more than there is in all.
+    assert result.var_rnoise[0, 0, 2] == 4.0
+    assert result.var_rnoise[0, 1, 1] == 2.0
+    np.testing.assert_allclose(result.var_rnoise[1], 0.5)
+    np.testing.assert_allclose(result.var_flat[1], 0.125)
+    good = np.isfinite(err)
+    np.testing.assert_allclose(total(result)[good], err[good] ** 2)
+    assert np.isnan(result.var_rnoise[0, 3, 3])
+
+
+def test_moved_frames_without_parts_are_read_noise(result):
+    given = source()
+    given.err = np.full(SHAPE, 2.0, np.float32)
+    set_moved_error(result, given, np.full(SHAPE, 3.0, np.float32), np.zeros((2, 2)))
+    np.testing.assert_allclose(result.var_rnoise, 9.0)

@@ -43,6 +43,44 @@ def test_shifts_err_within_a_third_of_the_cramer_rao_bound(speckles, hole, blemi
     assert (ratio > 0.85).all(), "or the bound is not one"
 
 
+def aliased_speckles(shift, seed, fwhm=1.57, size=96, fine=4):
+    """Return speckles of lambda / D = `fwhm` pixels, summed over pixels, under an envelope."""
+    rng = np.random.default_rng(seed)
+    wide = size * fine
+    freq = np.fft.fftfreq(wide)
+    inside = fine * np.hypot(freq[:, None], freq) < 0.5 / fwhm
+    field = np.fft.ifft2(
+        np.where(inside, rng.normal(size=(wide, wide)) + 1j * rng.normal(size=(wide, wide)), 0.0)
+    )
+    y, x = np.indices((wide, wide)) - wide // 2
+    light = np.abs(field) ** 2 * np.exp(-(x**2 + y**2) / (2.0 * (8 * fine) ** 2))
+    ramps = [np.exp(-2j * np.pi * freq * fine * s) for s in shift]
+    moved = np.fft.ifft2(np.fft.fft2(light) * ramps[0] * ramps[1][:, None]).real
+    image = moved.reshape(size, fine, size, fine).mean(axis=(1, 3))
+    return 1e4 * image / image.max()
+
+
+def test_aliased_scenes_are_registered_once_blurred():
+    rng = np.random.default_rng(3)
+    none = np.zeros((96, 96), bool)
+    errors, formal = {0.0: [], 1.3: []}, []
+    for seed in range(8):
+        true = rng.uniform(-1, 1, 2)
+        pair = [aliased_speckles(s, seed) for s in ((0.0, 0.0), true)]
+        variance = 2.0 * (pair[0].clip(0.0) / 10.0 + 1.0)
+        pair = [p + rng.normal(size=p.shape) * np.sqrt(variance / 2.0) for p in pair]
+        for blur, found in errors.items():
+            options = {"mask": np.ones((96, 96)), "variance": variance, "max_shift": 4.0}
+            template = make_template(pair[0], none, blur=blur, **options)
+            one = measure_frames(template, pair[1][None], none[None], blur=blur)
+            found.append(one.shift[0] + true)
+        formal.append(one.sigma[0])
+    plain, blurred = (rms(np.array(e)).mean() for e in errors.values())
+    assert plain > 0.008
+    assert blurred < 0.002
+    assert 0.6 < rms(np.array(formal)).mean() / blurred < 2.0
+
+
 def test_noise_of_each_pixel_is_the_mean_of_what_is_known():
     errors = np.full((3, 4, 5), 2.0)
     errors[1], errors[0, 1, 1], errors[1, 1, 1] = 4.0, np.nan, 0.0

@@ -177,6 +177,19 @@ def test_whole_pixels_are_moved_as_they_are(speckles, method):
     still = move(data, (0.0, 0.0), bad=bad, flags=flags, method=method)
     np.testing.assert_array_equal(still.data, data)
     np.testing.assert_array_equal(still.flags, flags)
+    untold = move(data, (0.0, 0.0), bad=bad, flags=flags * 0, method=method)
+    assert np.argwhere(untold.flags == UNUSABLE).tolist() == [[30, 30]]
+
+
+def test_pixels_that_see_no_sky_are_not_filled(speckles):
+    data, bad = speckles(64).copy(), np.zeros((64, 64), bool)
+    bad[20, 20] = bad[40, 40] = True
+    flags = np.where(bad, UNUSABLE, 0).astype(np.uint32)
+    flags[40, 40] |= OTHER
+    moved = move(data, (0.4, 0.0), bad=bad, flags=flags, blank=OTHER)
+    assert np.argwhere(np.isnan(moved.data)).tolist() == [[40, 40], [40, 41]]
+    assert (moved.flags[40, 40:42] == UNUSABLE | OTHER).all()
+    assert (moved.flags[20, 20:22] == REPAIRED).all()
 
 
 def test_flags_move_with_the_image(speckles):

@@ -166,7 +166,7 @@ def test_shifts_taken_back_are_found_again(undone, mask):
 def test_frames_are_aligned_by_the_shifts_taken_back(undone, mask, options):
     star = [150.0 - undone.moves[0][0], 174.0 - undone.moves[0][1]]
     aligned = AlignFramesStep.call(
-        undone.paths, skip=False, override_psfmask=str(mask), star_center=star, **options
+        undone.paths, override_psfmask=str(mask), star_center=star, **options
     )
     tables = [model.frame_shifts for model in aligned]
     assert all(table["converged"].all() for table in tables)

@@ -22,7 +22,7 @@ def exposure(make_exposure):
 
 @pytest.fixture(scope="module")
 def blurred(exposure):
-    return BlurFramesStep.call(exposure, skip=False)
+    return BlurFramesStep.call(exposure)
 
 
 def test_auto_widens_the_psf_to_what_can_be_moved(exposure, blurred):
@@ -63,22 +63,22 @@ def test_err_follows_by_squared_weights_and_variances_agree(exposure, blurred):
 
 
 def test_a_sigma_and_bad_bits_of_ones_own(exposure):
-    wide = BlurFramesStep.call(exposure, skip=False, sigma="2.0", bad_bits=[])
+    wide = BlurFramesStep.call(exposure, sigma="2.0", bad_bits=[])
     assert wide.meta.coronx.blur_sigma == 2.0
     spike = np.argwhere((exposure.dq[0] & 1 != 0) & (exposure.data[0] > 9e3))[0]
     assert wide.data[0][tuple(spike)] > 200.0
     with pytest.raises(InputError, match="give none, auto, or a sigma"):
-        BlurFramesStep.call(exposure, skip=False, sigma="-1")
+        BlurFramesStep.call(exposure, sigma="-1")
 
 
 def test_once_is_enough_and_a_wide_psf_is_left(exposure, blurred, caplog):
-    again = BlurFramesStep.call(blurred, skip=False)
+    again = BlurFramesStep.call(blurred)
     np.testing.assert_array_equal(again.data, blurred.data)
     assert any("done before" in r.getMessage() for r in caplog.records)
     fine = exposure.copy()
     fine.meta.instrument.filter = "F2300C"
     fine.meta.instrument.name = "MIRI"
-    left = BlurFramesStep.call(fine, skip=False)
+    left = BlurFramesStep.call(fine)
     assert left.meta.coronx.blur_frames == "SKIPPED"
     np.testing.assert_array_equal(left.data, fine.data)
 
@@ -87,13 +87,13 @@ def test_a_filter_that_is_not_known_is_an_error(exposure):
     odd = exposure.copy()
     odd.meta.instrument.filter = "F070W"
     with pytest.raises(InputError, match=r"F070W.*F182M"):
-        BlurFramesStep.call(odd, skip=False)
+        BlurFramesStep.call(odd)
 
 
 def test_several_exposures(exposure):
     other = exposure.copy()
     other.meta.filename = "b_calints.fits"
-    made = BlurFramesStep.call([exposure, other], skip=False, sigma="0.5")
+    made = BlurFramesStep.call([exposure, other], sigma="0.5")
     assert isinstance(made, ModelContainer)
     assert [m.meta.filename for m in made] == ["a_calints.fits", "b_calints.fits"]
 

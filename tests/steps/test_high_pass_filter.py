@@ -15,7 +15,7 @@ def exposure(make_exposure):
 
 @pytest.fixture(scope="module")
 def filtered(exposure):
-    return HighPassFilterStep.call(exposure, skip=False)
+    return HighPassFilterStep.call(exposure)
 
 
 def test_what_is_smooth_goes_and_what_is_sharp_stays(exposure, filtered):
@@ -54,14 +54,14 @@ def test_errors_and_variances_agree(exposure, filtered):
 
 
 def test_options(exposure):
-    fine = HighPassFilterStep.call(exposure, skip=False, size=2.0, bad_bits=[])
+    fine = HighPassFilterStep.call(exposure, size=2.0, bad_bits=[])
     assert fine.meta.coronx.high_pass_size == 2.0
     good = exposure.dq == 0
     assert np.nanstd(fine.data[good]) < np.nanstd(exposure.data[good])
 
 
 def test_once_is_enough(filtered, caplog):
-    again = HighPassFilterStep.call([filtered], skip=False)
+    again = HighPassFilterStep.call([filtered])
     assert isinstance(again, ModelContainer)
     np.testing.assert_array_equal(again[0].data, filtered.data)
     assert any("done before" in r.getMessage() for r in caplog.records)

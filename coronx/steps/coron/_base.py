@@ -11,6 +11,7 @@ from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.arrays import arrays_of
 from coronx.models.association import read_association
 from coronx.models.members import open_all, open_cube, role_of
 from coronx.models.schema import extend
@@ -130,9 +131,13 @@ class CoronStep(Guest):
     def _own_name(self) -> str:
         return str(self.class_alias).removeprefix("coronx_")
 
-    def copy_of(self, model: CubeModel) -> CubeModel:
-        """Return a copy with all that the model has, ready to be given new arrays."""
-        result = extend(model.copy())
+    def copy_of(self, model: CubeModel, *, renewed: bool = False) -> CubeModel:
+        """Return a copy with all that the model has, ready to be given new arrays.
+
+        With `renewed` all arrays that it has are given anew, so that it need not copy them.
+        """
+        shared = {id(a): a for a in arrays_of(model).values()} if renewed else None
+        result = extend(model.copy(shared))
         setattr(result.meta.coronx, self._own_name(), None)
         return result
 

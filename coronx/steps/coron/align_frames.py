@@ -13,7 +13,7 @@ from coronx.errors import InputError, name_of
 from coronx.models.members import check_alike, role_of
 from coronx.models.pointing import displace
 from coronx.models.psfalign import OUTSIDE
-from coronx.models.sampling import chosen_blur, record_blur
+from coronx.models.sampling import chosen_blur, fit_blur, record_blur
 from coronx.models.schema import shift_table
 from coronx.models.star_places import has_star, record_places, registration_by_header, star_places
 from coronx.models.variance import set_moved_error
@@ -149,6 +149,7 @@ class AlignFramesStep(CoronStep):
                 mask=mask,
                 variance=variance,
                 max_shift=self.max_shift,
+                blur=fit_blur(first),
             )
         except ValueError as err:
             raise InputError(
@@ -164,7 +165,7 @@ class AlignFramesStep(CoronStep):
     ) -> Registration:
         if template is None:
             return registration_by_header(model, star)
-        return measure_frames(template, model.data, self._bad(model))
+        return measure_frames(template, model.data, self._bad(model), blur=fit_blur(model))
 
     def _aligned(self, models: list[CubeModel], aim: _Aim) -> list[CubeModel]:
         stars = [m for m in models if _shows_star(m)]
@@ -182,10 +183,11 @@ class AlignFramesStep(CoronStep):
         return [self._one(model, known.get(id(model)), aim) for model in models]
 
     def _one(self, model: CubeModel, found: Registration | None, aim: _Aim) -> CubeModel:
-        result = self.copy_of(model)
         if found is None:
+            result = self.copy_of(model)
             self.mark(result, "SKIPPED")
             return result
+        result = self.copy_of(model, renewed=not self.measure_only)
         found = replace(found, shift=found.shift + aim.further)
         places = np.tile(aim.star + aim.further, (len(found.shift), 1))
         result.frame_shifts = table = shift_table(model, found)

@@ -53,7 +53,7 @@ class BlurFramesStep(CoronStep):
 
     def _blurred(self, model: CubeModel) -> CubeModel:
         sigma = chosen_blur(model, self.sigma)
-        result = self.copy_of(model)
+        result = self.copy_of(model, renewed=sigma > 0.0)
         if sigma == 0.0:
             log.info("%s: the PSF is wide enough; left as it is", name_of(model))
             self.mark(result, "SKIPPED")

@@ -6,7 +6,6 @@ import numpy as np
 from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel
 
-from coronx.models.schema import extend
 from coronx.models.variance import set_moved_error
 from coronx.ops.high_pass import high_pass
 from coronx.steps.coron._base import CoronStep, bit_mask
@@ -51,8 +50,8 @@ class HighPassFilterStep(CoronStep):
         data, variance = np.empty_like(model.data), np.empty_like(model.err)
         for n, image in enumerate(model.data):
             data[n], variance[n] = high_pass(image, model.err[n] ** 2, bad[n], size=self.size)
-        result = extend(self.copy_of(model))
-        result.data = data
+        result = self.copy_of(model, renewed=True)
+        result.data, result.dq = data, model.dq.copy()
         set_moved_error(result, model, np.sqrt(variance), np.zeros((len(data), 2)))
         result.meta.coronx.high_pass_size = self.size
         return result
