@@ -26,7 +26,7 @@ from coronx.refdata.transmission import transmission
 from coronx.refdata.wavefront_modes import drift_modes
 from coronx.simulate.drift import random_drift
 from coronx.simulate.optics import Coronagraph
-from coronx.simulate.stpsf_data import build_stpsf_data
+from coronx.simulate.stpsf_data import OPD, build_stpsf_data
 from coronx.simulate.wavefront import drift_opd, static_opd
 
 __all__ = ["SimulatedStar", "Trial", "main", "trials"]
@@ -198,10 +198,11 @@ def _simulated(mode: Any, name: str, wide: int) -> tuple[Any, Any, Any, dict[str
 
 
 def _stpsf(mode: Any, name: str, wide: int, folder: Path) -> tuple[Any, Any, Any, dict[str, Any]]:
-    options = {"data_path": folder}
-    star = star_model(mode, name, fov_pixels=_FOV, **options)
-    bare = star_model(mode, name, fov_pixels=_FOV, opd="none", **options)
-    large = star_model(mode, name, fov_pixels=wide, **options)
+    # The stand-in's wavefront, or else the example that comes with genuine data.
+    opd = OPD if (folder / OPD).is_file() else None
+    star = star_model(mode, name, fov_pixels=_FOV, data_path=folder, opd=opd)
+    bare = star_model(mode, name, fov_pixels=_FOV, data_path=folder, opd="none")
+    large = star_model(mode, name, fov_pixels=wide, data_path=folder, opd=opd)
     drifts = {"segments": lambda nm, rng: random_drift(large, nm, rng=rng)}
     return star, bare, large, drifts
 
@@ -285,10 +286,10 @@ def symmetry_row(case: tuple[str, str], count: int) -> tuple[str, ...]:
 
 _INTRO = """# How well the star is found
 
-Made by `python -m tests.benchmarks.centering --out docs/recentering_accuracy.md`, in some twenty minutes
-on one core; it needs no data. rms errors along each axis, in mas, over {count} wavefronts a row, the
-star anywhere within 60 mas of the mask's centre; photon noise to the peak S/N told, 1 % of bad pixels.
-What the columns are, and what to make of them: [recenter_frames](steps/recenter_frames.md).
+Made by `python -m tests.benchmarks.centering --out docs/recentering_accuracy.md`, in some twenty
+minutes on one core; it needs no data. rms errors along each axis, in mas, over {count} wavefronts a
+row, the star anywhere within 60 mas of the mask's centre; photon noise to the peak S/N told, 1 % of
+bad pixels. The columns, and what to make of them: [recenter_frames](steps/recenter_frames.md).
 
 """
 _NOTE = (
