@@ -275,11 +275,26 @@ def test_a_mask_that_is_not_known_needs_the_star(exposure):
     assert given.meta.coronx.mask_x is None
 
 
-def test_beyond_max_offset_the_pointing_is_taken_and_said(exposure, caplog):
+def test_where_no_star_is_found_it_is_said_and_nothing_is_recorded(exposure, caplog):
     result = RecenterFramesStep.call(exposure, max_offset=0.01)
     assert "no star is found by symmetry" in caplog.text
-    assert result.meta.coronx.star_source == "CRPIX"
-    assert result.meta.coronx.star_x == exposure.meta.wcsinfo.crpix1
+    record = result.meta.coronx
+    assert record.star_x is None
+    assert record.star_source is None
+    assert not result.star_places["good"].any()
+    # To be moved, it must be somewhere: where the pointing puts it.
+    moved = RecenterFramesStep.call(exposure, max_offset=0.01, measure_only=False)
+    assert moved.meta.coronx.star_source == "CRPIX"
+    assert moved.meta.wcsinfo.crpix1 == pytest.approx(MIDDLE + 1)
+
+
+def test_what_is_taken_from_the_pointing_is_where_the_dither_puts_it(exposure):
+    dithered = exposure.copy()
+    dithered.meta.dither.x_offset, dithered.meta.dither.y_offset = 0.015, -0.010
+    record = RecenterFramesStep.call(dithered, method="mask").meta.coronx
+    assert record.star_x - record.mask_x == pytest.approx(0.015 / 0.063, rel=0.02)
+    assert record.star_y - record.mask_y == pytest.approx(-0.010 / 0.063, rel=0.02)
+    assert record.star_sigma_x is None
 
 
 def test_an_image_of_the_star(exposure, model_psf):

@@ -18,6 +18,7 @@ from coronx.models.pointing import (
     displace,
     find_star,
     mask_place,
+    pixel_scale,
     record_mask,
     record_star,
 )
@@ -100,13 +101,18 @@ class RecenterFramesStep(CoronStep):
         check_good(model)
         found = self._measured(model)
         if not found.good.any():
-            star = find_star(model)
+            pointed = _pointed(model, find_star(model))
             log.warning(
-                "%s: no star is found by %s within max_offset of the mask's centre; it is taken "
-                "to be at (%.2f, %.2f), by its %s",
-                name_of(model), found.source, star.x + 1, star.y + 1, star.source,
+                "%s: no star is found by %s within max_offset of the mask's centre; by the "
+                "pointing (%s) it is at (%.2f, %.2f)",
+                name_of(model), found.source, pointed.source, *(pointed.places[0] + 1.0),
             )  # fmt: skip
-            found = _at(model, (star.x, star.y), star.source)
+            if self.measure_only:
+                # Nothing is known that was not known before.
+                record_places(result, found.places, found.sigma, found.good, source=found.source)
+                self.mark(result, "MEASURED")
+                return result
+            found = pointed
         mean = _record(result, found)
         if self.measure_only:
             self.mark(result, "MEASURED")
@@ -121,7 +127,7 @@ class RecenterFramesStep(CoronStep):
                 raise InputError("method = given: no place is given; give star_center (x, y)")
             return _at(model, self.star_center, "given")
         if method == "mask":
-            return _at(model, mode_and_mask(model)[1], "mask centre")
+            return _pointed(model, StarPlace(*mode_and_mask(model)[1], "mask centre"))
         bits = {"bad_bits": bit_mask(self.bad_bits), "max_offset": self.max_offset}
         if method == "symmetry":
             return by_symmetry(model, **bits)
@@ -138,10 +144,7 @@ class RecenterFramesStep(CoronStep):
         elif self.model_psf or self._has_wavefront():
             method, why = "model", "optics with a wavefront, or an image, are given"
         else:
-            method, why = (
-                "symmetry",
-                "no wavefront (opd) with stpsf's data, nor a model_psf, is given",
-            )
+            method, why = "symmetry", "neither optics with a wavefront nor a model_psf are given"
         if method not in self._told:
             self._told.add(method)
             log.info("The star is found by method = %s: %s", method, why)
@@ -189,6 +192,7 @@ class RecenterFramesStep(CoronStep):
             model.data, model.err, model.dq, (model.dq & bits) != 0, shifts,
             outside=OUTSIDE, method=self.interpolation,
             repaired=pixel["FLUX_ESTIMATED"], unusable=pixel["DO_NOT_USE"],
+            blank=pixel["NON_SCIENCE"],
         )  # fmt: skip
         result.data, result.dq = moved.data, moved.flags
         set_moved_error(result, model, np.sqrt(moved.variance), shifts)
@@ -205,13 +209,23 @@ def _at(model: CubeModel, place: Any, source: str) -> Measured:
     return Measured(places, np.full((count, 2), np.nan), np.ones(count, bool), source)
 
 
+def _pointed(model: CubeModel, star: StarPlace) -> Measured:
+    """Return where the pointing puts the star: the dither is in no other keyword."""
+    offset = np.array([model.meta.dither.x_offset or 0.0, model.meta.dither.y_offset or 0.0])
+    place = np.array([star.x, star.y])
+    if offset.any():
+        place += offset / pixel_scale(model, star)
+    return _at(model, place, star.source)
+
+
 def _record(result: CubeModel, found: Measured) -> NDArray[np.float64]:
     """Write the places, their robust mean and scatter, and the mask's; return the mean."""
     mean, scatter = robust_mean(found.places, found.good)
     record_places(result, found.places, found.sigma, found.good, source=found.source)
     record_star(result, StarPlace(float(mean[0]), float(mean[1]), found.source))
     record = result.meta.coronx
-    known = np.isfinite(scatter).all()
+    # What was not measured has no scatter.
+    known = np.isfinite(scatter).all() and np.isfinite(found.sigma[found.good]).all()
     record.star_sigma_x, record.star_sigma_y = (float(s) if known else None for s in scatter)
     mask = mask_place(result)
     if mask is not None:
