@@ -13,6 +13,7 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from coronx import RecenterFramesStep
 from coronx.errors import InputError
 from coronx.models.pointing import mask_place
+from coronx.refdata import star_models
 from coronx.refdata.modes import MODES
 from coronx.refdata.psf_file import StarImage
 from coronx.refdata.psf_model import star_model
@@ -21,7 +22,6 @@ from coronx.simulate.exposures import simulate
 from coronx.simulate.optics import Coronagraph
 from coronx.simulate.scene import Scene
 from coronx.simulate.wavefront import static_opd
-from coronx.steps.coron import recenter_frames
 
 MODE = MODES["nircam-335r"]
 SCALE = np.multiply(MODE.scale, 1e3)
@@ -265,14 +265,23 @@ def test_given_and_mask(exposure):
         RecenterFramesStep.call(exposure, method="given")
 
 
-def test_a_mask_that_is_not_known_needs_the_star(exposure):
+def test_a_mask_that_is_not_known_needs_the_star(exposure, caplog):
     other = exposure.copy()
     other.meta.instrument.coronagraph = "NONE"
     with pytest.raises(InputError, match=r"CORONMSK = NONE.*star_center"):
-        RecenterFramesStep.call(other)
+        RecenterFramesStep.call(other, method="symmetry")
+    left = RecenterFramesStep.call(other)
+    assert left.meta.coronx.recenter_frames == "SKIPPED"
+    assert "where the mask is is not known" in caplog.text
     given = RecenterFramesStep.call(other, star_center=[148.25, 172.5])
     assert given.meta.coronx.star_x == 149.25
     assert given.meta.coronx.mask_x is None
+
+
+def test_another_method_measures_anew(measured):
+    again = RecenterFramesStep.call(measured, star_center=[148.25, 172.5])
+    assert again.meta.coronx.star_source == "given"
+    assert RecenterFramesStep.call(again, method="mask").meta.coronx.star_source == "mask centre"
 
 
 def test_where_no_star_is_found_it_is_said_and_nothing_is_recorded(exposure, caplog):
@@ -309,9 +318,9 @@ def test_simulated_stars_get_what_is_asked_for(exposure, monkeypatch, model_psf,
 
     def star_model(mode, name, **options):
         asked.append((mode.name, name, options))
-        return recenter_frames.read_star_image(model_psf, mode)
+        return star_models.read_star_image(model_psf, mode)
 
-    monkeypatch.setattr(recenter_frames, "star_model", star_model)
+    monkeypatch.setattr(star_models, "star_model", star_model)
     spectrum, opd = tmp_path / "star.txt", tmp_path / "opd.fits"
     common = {"data_path": str(tmp_path), "spectral_type": "K5V", "spectrum": str(spectrum)}
     result = RecenterFramesStep.call(exposure, opd=str(opd), drift_nm=0.0, **common)
@@ -336,7 +345,7 @@ def test_stpsf_itself(make_exposure, stpsf_data, monkeypatch):
     monkeypatch.setenv("STPSF_PATH", str(stpsf_data))
     # Made once, with what the step asks for, since it takes seconds.
     made = cache(star_model)
-    monkeypatch.setattr(recenter_frames, "star_model", made)
+    monkeypatch.setattr(star_models, "star_model", made)
     options = {"data_path": None, "spectral_type": "G2V", "spectrum": None}
     star = made(MODE, "F356W", **options, opd="none", opd_folder=None, date="2022-07-29")
     middle = np.rint(MODE.center).astype(int)
@@ -369,9 +378,7 @@ def test_optics_that_are_missing_are_named(exposure, monkeypatch, tmp_path):
 def test_optics_without_a_wavefront_are_worse_than_none(exposure, monkeypatch, tmp_path):
     monkeypatch.setenv("STPSF_PATH", str(tmp_path))
     asked = []
-    monkeypatch.setattr(
-        recenter_frames.RecenterFramesStep, "_star", lambda *_: asked.append(1) or 1 / 0
-    )
+    monkeypatch.setattr(star_models, "star_model", lambda *_, **__: asked.append(1) or 1 / 0)
     for opd in (None, "none"):
         result = RecenterFramesStep.call(exposure, opd=opd)
         assert result.meta.coronx.star_source == "symmetry"
