@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from jwst import datamodels
 
-from coronx import AlignFramesStep, AlignRefsStep, StackRefsStep
+from coronx import AlignFramesStep, AlignRefsStep, RecenterFramesStep, StackRefsStep
 from coronx.models.pointing import find_star
 from coronx.ops.median import fill_local_median
 from coronx.ops.shift import shift_image
@@ -202,3 +202,23 @@ def test_the_mask_of_before_flight_is_named_and_mended(frames, realdata, mask, c
         np.testing.assert_allclose(
             mended.reference_shifts[axis], right.reference_shifts[axis], atol=0.02
         )
+
+
+def test_the_halos_symmetry_puts_the_star_at_one_place_in_all_frames(frames):
+    """Another package moved every frame to put its star on CRPIX, by a model of the optics.
+
+    Its centre is not ours: a model whose own offset is left in, as that package's was, puts
+    the star 16 mas above where it is (coronx.refdata.psf_offset).
+    """
+    result = RecenterFramesStep.call([str(path) for path in (*frames.science, *frames.psf)])
+    places = []
+    for model in result:
+        record, info = model.meta.coronx, model.meta.wcsinfo
+        assert record.star_source == "symmetry"
+        assert model.star_places["good"].all()
+        places.append((record.star_x - info.crpix1, record.star_y - info.crpix2))
+    mas = 1e3 * PIXEL * np.array(places)
+    assert np.abs(mas - mas.mean(axis=0)).max() < 2.0
+    assert mas.mean(axis=0) == pytest.approx((-2.0, -17.0), abs=4.0)
+    # Both rolls of the science target.
+    assert np.abs(mas[0] - mas[1]).max() < 1.0
