@@ -118,6 +118,10 @@ class RecenterFramesStep(CoronStep):
                 return result
             found = pointed
         mean = record_measured(result, found)
+        log.info(
+            "%s: star at (%.3f, %.3f), %d of %d integrations, by %s",
+            name_of(model), *(mean + 1.0), found.good.sum(), len(found.good), found.source,
+        )  # fmt: skip
         if self.measure_only:
             self.mark(result, "MEASURED")
         else:
