@@ -80,7 +80,10 @@ def test_nan_is_only_where_the_exposure_has_it(frames, products):
         with fits.open(path) as given, fits.open(product) as made:
             bad = np.isnan(given["SCI"].data) | ((given["DQ"].data & 1) != 0)
             empty = np.isnan(made["SCI"].data)
-            assert (empty & ~bad).sum() == 0
+            # What the chain found to be bad beside it: outliers, and few of them.
+            found = (made["DQ"].data & pixel["OUTLIER"]) != 0
+            assert (empty & ~bad & ~found).sum() == 0
+            assert (empty & ~bad).mean() < 5e-4
             assert empty.mean() < 0.01
             assert np.array_equal(np.isnan(made["ERR"].data), empty)
             assert (made["DQ"].data[empty] & 1).all()
