@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 from jwst import datamodels
+from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx import AlignFramesStep, AlignRefsStep, RecenterFramesStep, StackRefsStep
 from coronx.models.pointing import find_star
