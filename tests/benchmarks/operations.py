@@ -121,9 +121,8 @@ def _sky(model: CubeModel) -> CubeModel:
 def _host(model: CubeModel) -> dict[str, Callable[[], object]]:
     from jwst.coron.imageregistration import align_array
     from jwst.coron.median_replace_img import median_replace_img
-    from stdatamodels.jwst.datamodels import ImageModel
 
-    image = ImageModel(data=model.data[0].copy(), dq=model.dq[0].copy())
+    image = CubeModel(data=model.data[:1].copy(), dq=model.dq[:1].copy())
     clean = np.nan_to_num(model.data[:2]).astype(np.float64)
     mask = np.ones(model.shape[1:])
     mode = MODES["nircam-335r"]

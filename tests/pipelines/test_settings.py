@@ -30,13 +30,26 @@ FILES = {
 @pytest.mark.parametrize("mode", MODES.values(), ids=lambda mode: mode.name)
 def test_each_mode_has_its_file(mode, caplog):
     with caplog.at_level(logging.INFO):
-        found = mode_settings({"meta.instrument.coronagraph": mode.coronmsk})
+        found = mode_settings(
+            {
+                "meta.instrument.coronagraph": mode.coronmsk,
+                "meta.instrument.filter": mode.filters[0],
+            }
+        )
     assert f"cfg/{FILES[mode.name]}.asdf" in caplog.text
     with asdf.open(ROOT / "cfg" / f"{FILES[mode.name]}.asdf") as file:
         wanted = {step["name"]: step["parameters"] for step in file["steps"]}
     assert set(found["steps"]) == set(wanted)
     for name, parameters in wanted.items():
         assert dict(found["steps"][name]) == parameters
+
+
+def test_a_filter_of_unknown_shift_does_not_stop_the_pipeline(caplog):
+    found = mode_settings(
+        {"meta.instrument.coronagraph": "MASKALWB", "meta.instrument.filter": "F277W"}
+    )
+    assert found["steps"]["update_nircam_centers"]["skip"] is True
+    assert "F277W: how far this filter displaces the image is not known" in caplog.text
 
 
 def test_without_a_known_mask_there_are_no_settings():
