@@ -1,5 +1,6 @@
 """Measure where the star is in every integration of an exposure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,15 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import array_of
-from coronx.models.pointing import mask_place
-from coronx.ops.centering import fit_star
+from coronx.models.pointing import (
+    StarPlace,
+    mask_place,
+    pixel_scale,
+    record_mask,
+    record_star,
+)
+from coronx.models.star_places import record_places
+from coronx.ops.centering import fit_star, robust_mean
 from coronx.ops.symmetry import symmetry_center
 from coronx.refdata.filters import fwhm_pixels
 from coronx.refdata.modes import CoronagraphMode, find_mode
@@ -19,7 +27,15 @@ from coronx.refdata.psf_model import StarModel
 from coronx.refdata.star_prediction import ExpectedStar
 from coronx.refdata.transmission import is_bar, transmission
 
-__all__ = ["Measured", "by_model", "by_symmetry", "mode_and_mask"]
+__all__ = [
+    "Measured",
+    "by_model",
+    "by_symmetry",
+    "mode_and_mask",
+    "place_at",
+    "pointed_at",
+    "record_measured",
+]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -116,7 +132,7 @@ def by_symmetry(model: CubeModel, *, bad_bits: int, max_offset: float) -> Measur
     scale = float(np.sqrt(mode.scale[0] * mode.scale[1]))
     width = fwhm_pixels(None, model.meta.instrument.filter, scale, diameter_m=_DIAMETER)
     through = transmission(mode, shape=(ny, nx), center=mask)
-    guess = _pointed(model, mode, mask)
+    guess = _along(model, mode, mask)
     y, x = np.ogrid[:ny, :nx]
     halo = np.hypot(x - guess[0], y - guess[1]) < _HALO * width
     bad = _bad(model, bad_bits)
@@ -134,7 +150,38 @@ def by_symmetry(model: CubeModel, *, bad_bits: int, max_offset: float) -> Measur
     return Measured(found.place, found.sigma, found.good, "symmetry")
 
 
-def _pointed(
+def place_at(model: CubeModel, place: Sequence[float] | Array, source: str) -> Measured:
+    """Return one place (x, y), 0-based, for all integrations of an exposure."""
+    count = model.shape[0]
+    places = np.tile(np.asarray(place, dtype=np.float64), (count, 1))
+    return Measured(places, np.full((count, 2), np.nan), np.ones(count, bool), source)
+
+
+def pointed_at(model: CubeModel, star: StarPlace) -> Measured:
+    """Return where the pointing puts the star: the dither is in no other keyword."""
+    offset = np.array([model.meta.dither.x_offset or 0.0, model.meta.dither.y_offset or 0.0])
+    place = np.array([star.x, star.y])
+    if offset.any():
+        place += offset / pixel_scale(model, star)
+    return place_at(model, place, star.source)
+
+
+def record_measured(result: CubeModel, found: Measured) -> NDArray[np.float64]:
+    """Write the places, their robust mean and scatter, and the mask's; return the mean."""
+    mean, scatter = robust_mean(found.places, found.good)
+    record_places(result, found.places, found.sigma, found.good, source=found.source)
+    record_star(result, StarPlace(float(mean[0]), float(mean[1]), found.source))
+    record = result.meta.coronx
+    # What was not measured has no scatter.
+    known = np.isfinite(scatter).all() and np.isfinite(found.sigma[found.good]).all()
+    record.star_sigma_x, record.star_sigma_y = (float(s) if known else None for s in scatter)
+    mask = mask_place(result)
+    if mask is not None:
+        record_mask(result, *mask)
+    return mean
+
+
+def _along(
     model: CubeModel, mode: CoronagraphMode, mask: tuple[float, float]
 ) -> tuple[float, float]:
     """Return about where the star is: along a bar, where the pointing puts it."""

@@ -8,12 +8,12 @@ image is then told apart from what an offset does.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
+from coronx.ops.linear_fit import LinearFit
 from coronx.ops.median import fill_local_median
 from coronx.ops.registration import Template
 
@@ -25,9 +25,10 @@ Mask = NDArray[np.bool_]
 _ROUNDS = 5
 # Pixels: how far from where the prediction was made the fit is believed to be linear.
 _LINEAR = 0.03
+_NEAR = 0.15  # and how far an image may lie from the others to be fitted with them
+_FEW = 7
 _MAX_STEP = 0.7
 _SURE = 0.25  # of the range searched: a larger uncertainty is no measurement
-_CLIP = 7.0  # standard deviations, of the residuals where these are larger than the errors
 _FEWEST = 20  # good pixels for each parameter that has no expected size
 
 
@@ -208,45 +209,63 @@ class _Fit:
 
     def together(self, which: NDArray[np.intp], start: Array, out: StarFit) -> StarFit:
         """Fit images from one prediction; those that lie apart, each from its own."""
-        place, offset, good = start, out.offset.copy(), np.zeros_like(out.good)
-        change, near_enough = np.inf, _LINEAR
-        sigma, scale, residual = out.sigma.copy(), out.scale.copy(), out.residual.copy()
+        fit = replace(
+            out,
+            offset=out.offset.copy(),
+            sigma=out.sigma.copy(),
+            scale=out.scale.copy(),
+            residual=out.residual.copy(),
+            good=np.zeros_like(out.good),
+        )
+        # Where the prediction is to be made, a few of them tell.
+        few = which[:: -(-len(which) // _FEW)]
+        found, place = self._settle(few, start, fit)
+        if not found:
+            return fit
+        if len(few) < len(which):
+            self._solve(which, place, fit)
+        offset, scale, sigma = fit.offset[which], fit.scale[which], fit.sigma[which]
+        near = np.abs(offset - place).max(axis=1) < _NEAR
+        inside = np.abs(offset).max(axis=1) < self._limit
+        # NaN is not less than anything.
+        sure = (sigma < _SURE * self._limit).all(axis=1)
+        fit.good[which] = near & inside & sure & (scale > 0.0)
+        if len(which) > 1:
+            for n in which[~near & np.isfinite(offset).all(axis=1)]:
+                fit = self._alone(int(n), fit)
+        return fit
+
+    def _settle(self, which: NDArray[np.intp], place: Array, fit: StarFit) -> tuple[bool, Array]:
+        """Fit images until their median offset rests; return whether it does, and where."""
         for _ in range(_ROUNDS):
-            design = self._design(place, float(np.median(scale[which])))
-            for n in which:
-                step, sigma[n], scale[n], residual[n] = design.solve(self._images[n], self._bad[n])
-                offset[n] = place + np.clip(step, -_MAX_STEP, _MAX_STEP)
-            middle = np.median(offset[which], axis=0)
+            self._solve(which, place, fit)
+            middle = np.median(fit.offset[which], axis=0)
+            if not np.isfinite(middle).all():
+                return False, place
             middle = np.clip(middle, -self._limit, self._limit)
             change = float(np.abs(middle - place).max())
-            if not np.isfinite(change):
-                break
-            place = middle
             # Where the noise decides, it goes on deciding anew.
-            near_enough = max(_LINEAR, 0.2 * float(np.nanmedian(sigma[which])))
+            near_enough = max(_LINEAR, 0.2 * float(np.median(fit.sigma[which])))
             if change < near_enough:
-                break
-        else:
-            near_enough = -1.0
-        near = np.abs(offset[which] - place).max(axis=1) < 3.0 * max(near_enough, _LINEAR)
-        inside = np.abs(offset[which]).max(axis=1) < self._limit
-        good[which] = (change < near_enough) & near & inside & (scale[which] > 0.0)
-        # NaN is not less than anything.
-        good[which] &= (sigma[which] < _SURE * self._limit).all(axis=1)
-        fit = StarFit(offset, sigma, scale, residual, good)
-        if len(which) == 1:
-            return fit
-        for n in which[~near & np.isfinite(offset[which]).all(axis=1)]:
-            fit = self._alone(int(n), fit)
-        return fit
+                return True, place
+            place = middle
+        return False, place
+
+    def _solve(self, which: NDArray[np.intp], place: Array, fit: StarFit) -> None:
+        design = self._design(place, float(np.median(fit.scale[which])))
+        for n in which:
+            step, fit.sigma[n], fit.scale[n], fit.residual[n] = design.solve(
+                self._images[n], self._bad[n]
+            )
+            fit.offset[n] = place + np.clip(step, -_MAX_STEP, _MAX_STEP)
 
     def _alone(self, n: int, fit: StarFit) -> StarFit:
         own = self.together(np.array([n]), fit.offset[n], fit)
         good = fit.good.copy()
         good[n] = own.good[n]
-        return StarFit(own.offset, own.sigma, own.scale, own.residual, good)
+        return replace(own, good=good)
 
-    def _design(self, place: Array, scale: float) -> "_Design":
+    def _design(self, place: Array, scale: float) -> LinearFit:
         expected = self._predict(place)
         image = expected.image.ravel()
         columns = np.stack(
@@ -258,56 +277,4 @@ class _Fit:
             ]
         )
         noise = self._noise + (self._error * scale * image) ** 2
-        return _Design(columns * scale, 1.0 / noise, scale)
-
-
-class _Design:
-    """Columns flux, background, x, y, modes, and the sums over them that images share."""
-
-    def __init__(self, columns: Array, weight: Array, scale: float) -> None:
-        self._columns = columns
-        self._weight = weight
-        self._scale = scale
-        self._weighted = columns * weight
-        prior = np.zeros(len(columns))
-        prior[4:] = 1.0
-        self._normal = self._weighted @ columns.T + np.diag(prior)
-
-    def solve(self, image: Array, bad: Mask) -> tuple[Array, Array, float, float]:
-        """Return (dx, dy), their sigma, flux and residual of an image."""
-        found, left, sigma = self._once(image, bad)
-        normal = left * np.sqrt(self._weight)
-        used = normal[~bad]
-        if not used.size:
-            return found[2:4], np.full(2, np.nan), 0.0, np.nan
-        wide = max(1.0, 1.4826 * float(np.median(np.abs(used))))
-        wild = (np.abs(normal) > _CLIP * wide) & ~bad
-        if 0 < wild.sum() < 0.05 * used.size:
-            # Cosmic rays and hot pixels that no flag tells of.
-            bad = bad | wild
-            found, left, sigma = self._once(image, bad)
-        freedom = max(int((~bad).sum()) - 4, 1)
-        residual = float(np.sqrt((self._weight * left**2)[~bad].sum() / freedom))
-        flux = float(found[0])
-        with np.errstate(all="ignore"):
-            step = found[2:4] / flux
-            sigma = sigma * max(residual, 1.0) / abs(flux)
-        return step, sigma, flux * self._scale, residual
-
-    def _once(self, image: Array, bad: Mask) -> tuple[Array, Array, Array]:
-        normal = self._normal
-        hidden = np.flatnonzero(bad)
-        if hidden.size:
-            lost = self._columns[:, hidden]
-            normal = normal - (lost * self._weight[hidden]) @ lost.T
-        right = self._weighted @ np.where(bad, 0.0, image)
-        try:
-            factor = cho_factor(normal)
-        except np.linalg.LinAlgError:
-            return np.full(len(right), np.nan), np.zeros_like(image), np.full(2, np.nan)
-        found = cho_solve(factor, right)
-        units = np.zeros((len(right), 2))
-        units[2, 0] = units[3, 1] = 1.0
-        spread = cho_solve(factor, units)
-        left = image - found @ self._columns
-        return found, left, np.sqrt(np.array([spread[2, 0], spread[3, 1]]))
+        return LinearFit(columns * scale, 1.0 / noise, scale)

@@ -23,6 +23,7 @@ _Found = tuple[Array, Array, float, bool]
 _EDGE = 3  # samples around the range searched, for the spline
 _MAX_NEWTON = 20
 _TOLERANCE = 1e-4  # pixels
+_PRIOR = 0.5
 _LEAST = 0.5  # correlation: with less, most of the image is not symmetric
 _SURE = 0.25  # of the range searched: a larger uncertainty is no measurement
 
@@ -129,6 +130,9 @@ class _Search:
         self._limit = limit
         lags = np.arange(-self._half, self._half + 1)
         self._x, self._y = self._middle[0] + lags, self._middle[1] + lags
+        # Of maxima that are about as high, the nearest to the guess is taken.
+        away = np.add.outer((self._y / 2.0 - guess[1]) ** 2, (self._x / 2.0 - guess[0]) ** 2)
+        self._likely = np.maximum(1.0 - _PRIOR * away / limit**2, 0.0)
         self._guess = guess
         self._plain = self._transform(weight)
 
@@ -157,7 +161,7 @@ class _Search:
         if not (np.median(pairs) > 1e-2 * total and own.min() > 0.0):
             return nothing
         score = both / own
-        inner = score[_EDGE:-_EDGE, _EDGE:-_EDGE]
+        inner = (score * self._likely)[_EDGE:-_EDGE, _EDGE:-_EDGE]
         row, col = np.unravel_index(int(np.argmax(inner)), inner.shape)
         start = np.array([self._x[col + _EDGE], self._y[row + _EDGE]], dtype=np.float64)
         spline = RectBivariateSpline(self._y, self._x, score, kx=5, ky=5)

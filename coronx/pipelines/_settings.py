@@ -9,6 +9,7 @@ from configobj import ConfigObj
 from stpipe.config_parser import load_config_file
 
 from coronx.refdata.modes import CoronagraphMode, find_mode
+from coronx.refdata.nircam_centers import nircam_centers
 from coronx.refdata.transmission import is_bar
 
 __all__ = ["mode_settings"]
@@ -41,6 +42,14 @@ def mode_settings(parameters: Mapping[str, Any]) -> ConfigObj:
     for step in config["steps"].values():
         del step["class"], step["name"]
     log.info("Settings for %s: those of cfg/%s, where no others are given", mode.coronmsk, name)
+    used = parameters.get("meta.instrument.filter")
+    if mode.instrument == "NIRCAM" and used not in nircam_centers().filter_shifts:
+        # The step refuses what its table does not have; the pipeline can do without it.
+        log.warning(
+            "%s: how far this filter displaces the image is not known: update_nircam_centers is "
+            "skipped, and the star's place, unless it is measured, is good to a pixel or two", used
+        )  # fmt: skip
+        config["steps"]["update_nircam_centers"]["skip"] = True
     return config
 
 

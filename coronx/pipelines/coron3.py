@@ -73,7 +73,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         if crds_context() is not None:
             for name, step in cls.step_defs.items():
                 found = step._get_config_from_parameters(crds_parameters, crds_observatory)
-                merge_config(config, {"steps": {name: found}})
+                merge_config(config["steps"].setdefault(name, {}), found)
         merge_config(config, cls._own_config(crds_parameters, crds_observatory))
         return config
 

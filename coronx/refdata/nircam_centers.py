@@ -15,8 +15,7 @@ import asdf
 
 __all__ = ["Center", "CenterTable", "Correction", "FilterShift", "nircam_centers"]
 
-# Places no further apart, in pixels, are the same. Figures have up to three decimals; a frame that
-# was cut or padded has its reference pixel moved by whole pixels.
+# Places no further apart, in pixels, are the same: figures have up to three decimals.
 _SAME = 0.005
 
 
@@ -67,8 +66,8 @@ class Correction:
     dx, dy : float
         Pixels to add to CRPIX; zero if it is the corrected one.
     known : bool
-        Whether CRPIX was recognised: SIAF's value, or the corrected one, or whole pixels
-        (a cut or padded frame) from it. If not, `dx` and `dy` are those from SIAF's value.
+        Whether CRPIX was recognised: SIAF's value, or the corrected one. If not, `dx` and `dy`
+        are those from SIAF's value.
     reference, goal : tuple of float
         (x, y) of SIAF's value for the header's release, and of the corrected one, in the
         uncut aperture.
@@ -164,7 +163,7 @@ class CenterTable:
         aperture, filter_name : str
             ``APERNAME`` and ``FILTER``, both of the table.
         crpix : tuple of float
-            (CRPIX1, CRPIX2).
+            (CRPIX1, CRPIX2) in the uncut aperture.
         release : int, optional
             Release of the Project Reference Database in the header; the newest by default.
         source : str
@@ -174,11 +173,8 @@ class CenterTable:
         goal = (center.x + shift.dx, center.y + shift.dy)
         reference = self.siaf_reference(aperture, release)
         dx, dy = goal[0] - reference[0], goal[1] - reference[1]
-        by_siaf = _parts_of_a_pixel(crpix, reference) <= _SAME
-        corrected = _parts_of_a_pixel(crpix, goal) <= _SAME and (
-            # SIAF's own steps may be whole pixels: then the uncut frame decides.
-            not by_siaf or _distance(crpix, goal) <= _SAME
-        )
+        corrected = _distance(crpix, goal) <= _SAME
+        by_siaf = _distance(crpix, reference) <= _SAME
         if corrected:
             dx = dy = 0.0
         return Correction(dx, dy, by_siaf or corrected, reference, goal, center.kind)
@@ -186,12 +182,6 @@ class CenterTable:
 
 def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
     return max(abs(a - b) for a, b in zip(one, other, strict=True))
-
-
-def _parts_of_a_pixel(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Return how far two places are from being whole pixels apart."""
-    steps = [a - b for a, b in zip(one, other, strict=True)]
-    return max(abs(step - round(step)) for step in steps)
 
 
 @cache

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks import klip, paths, pipeline, registration
+from tests.benchmarks import klip, operations, paths, pipeline, registration
 
 TABLES = {
+    "operations": operations.table,
     "registration": registration.table,
     "klip": klip.table,
     "peers": klip.peers,

@@ -61,7 +61,7 @@ OPTIONS = {
     "coronx_update_nircam_centers": {"any_crpix": True},
     "coronx_coadd_frames": {"ncoadd": 2},
     "coronx_blur_frames": {"sigma": "0.8"},
-    "coronx_recenter_frames": {"method": "mask"},
+    "coronx_recenter_frames": {"method": "mask", "measure_only": False},
     "coronx_align_frames": {"recenter": True},
     "coronx_crop_frames": {"npix": ["12"]},
     "coronx_pad_frames": {"npix": ["7", "3", "0", "5"]},
@@ -158,8 +158,6 @@ def chain_run(tmp_path_factory, make_association, make_exposure, strun):
         if name == "outlier_detection":
             continue
         wanted = {"skip": False, "save_results": True, **OPTIONS.get(f"coronx_{name}", {})}
-        if name == "recenter_frames":
-            wanted["measure_only"] = True
         for option, value in wanted.items():
             text = ",".join(value) if isinstance(value, list) else str(value)
             options.append(f"--steps.{name}.{option}={text}")
@@ -339,6 +337,26 @@ def test_pipeline_leaves_open_members_alone(coron3_run):
         assert_same(then, frozen(model))
     with datamodels.open(str(coron3_run["target_f356w_i2d"])) as saved:
         np.testing.assert_array_equal(result.data, saved.data)
+
+
+# What is asked for a second time is done a second time: another margin, another blur.
+REPEATED = {"pad_frames", "crop_frames", "coadd_frames", "remove_frames", "blur_frames"} | {
+    "high_pass_filter"
+}
+
+
+@pytest.mark.parametrize(
+    "entry", [e for e in STEPS if e.status and e.name not in REPEATED], ids=lambda e: e.alias
+)
+def test_twice_is_once(alone, entry):
+    once = alone(entry).result[:3]
+    again = class_of(entry).call(list(once), **OPTIONS.get(entry.alias, {}))
+    for before, after in zip(once, again, strict=True):
+        assert after is not before
+        for name in ("data", "err", "dq"):
+            np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+        assert after.meta.wcsinfo.crpix1 == before.meta.wcsinfo.crpix1
+        np.testing.assert_array_equal(after.meta.wcs(9, 9), before.meta.wcs(9, 9))
 
 
 @every_step

@@ -397,7 +397,7 @@ def test_hlsp_refuses_a_curve(refused, tmp_path):
 def test_integrations_that_differ_in_number(asn, refused, make_exposure, tmp_path):
     from coronx import AlignRefsStep
 
-    two = make_exposure("two_00001_calints.fits", nints=2)
+    two = make_exposure("two_00001_calints.fits", nints=2, filter_name="F335M")
     aligned = AlignRefsStep.call(two, str(asn.parent / PSF))
     aligned.save(str(tmp_path / "data" / "two_00001_psfalign.fits"))
     message = refused(

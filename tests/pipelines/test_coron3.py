@@ -16,7 +16,9 @@ from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx import Coron3Pipeline
 from coronx.errors import InputError
+from coronx.refdata.modes import MODES
 
+MODE = MODES["nircam-335r"]
 STAR = (311.2897, -31.3411)
 COMPANION = (1.6, -1.2)  # arcsec east and north of the star
 SCALE = 0.063
@@ -53,10 +55,11 @@ def opened(asn, kinds=str):
     return container
 
 
-def quick(association, **steps):
+def quick(association, options=None, **steps):
     """Run without what the test does not look at, and save nothing."""
-    steps = {"outlier_detection": {"skip": True}, "hlsp": {"skip": True}} | steps
-    return Coron3Pipeline.call(association, steps=steps)
+    skipped = {name: {"skip": True} for name in ("outlier_detection", "fix_bad_pixels", "hlsp")}
+    steps = skipped | {"recenter_frames": {"method": "mask"}} | steps
+    return Coron3Pipeline.call(association, steps=steps, **(options or {}))
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +81,18 @@ def companion_pixel(model):
 
 def test_products(coron3_run):
     models = {name.replace("psfsub", "psfmodel") for name in SUBTRACTED}
+    asked = {name.replace("crfints", "recenter") for name in CLEANED}
     assert names(coron3_run.folder) == (
-        COMBINED | SUBTRACTED | CLEANED | ALIGNED | STACKED | models
-    )
+        COMBINED | SUBTRACTED | CLEANED | ALIGNED | STACKED | models | asked
+        | {"target_f356w_recenter_asn.json"}
+    )  # fmt: skip
 
 
 def test_headers(coron3_run):
     header = fits.getheader(coron3_run["target_f356w_i2d"])
     assert header["ASNTABLE"] == coron3_run.asn.name
     assert header["TARGNAME" if "TARGNAME" in header else "TARGCAT"]
-    assert header["STARSRC"] == "CRPIX"
+    assert header["STARSRC"] == "mask centre"
     assert header["STAR_RA"] == pytest.approx(STAR[0], abs=1e-7)
     for n in (1, 2):
         header = fits.getheader(coron3_run[f"target_{n:05d}_nrcalong_a3001_psfsub"])
@@ -129,7 +134,8 @@ def test_each_roll_alone_has_the_companion_at_its_place(small, tmp_path):
         table["products"][0]["members"].pop(2 - n)
         path = small.parent / f"roll{n}_asn.json"
         path.write_text(json.dumps(table))
-        truth, seen = companion_pixel(quick(str(path)))
+        star = np.add(MODE.center, (0.0, 0.0) if n == 1 else (-0.25, 0.35)).tolist()
+        truth, seen = companion_pixel(quick(str(path), {"star_center": star}))
         np.testing.assert_allclose(seen, truth, atol=0.3)
     assert not list(tmp_path.iterdir())
 
@@ -260,8 +266,8 @@ def test_crpix_away_from_the_mask_is_named(edited, caplog):
     def change(model):
         model.meta.wcsinfo.crpix1 += 12.0
 
-    result = quick(edited(FIRST, change))
-    (told,) = [line for line in warnings_of(caplog) if "CRPIX (" in line]
+    result = quick(edited(FIRST, change), recenter_frames={"skip": True})
+    (told,) = [line for line in warnings_of(caplog) if "pixels from the centre" in line]
     assert told.startswith(f"{FIRST}: CRPIX (162.2, 174.6) is 12.0 pixels from the centre")
     assert result.meta.coronx.star_source == "mask centre"
     assert result.meta.coronx.star_ra == pytest.approx(STAR[0], abs=1e-6)

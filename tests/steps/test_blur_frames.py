@@ -96,7 +96,3 @@ def test_several_exposures(exposure):
     made = BlurFramesStep.call([exposure, other], sigma="0.5")
     assert isinstance(made, ModelContainer)
     assert [m.meta.filename for m in made] == ["a_calints.fits", "b_calints.fits"]
-
-
-def test_off_by_default():
-    assert BlurFramesStep().skip is True

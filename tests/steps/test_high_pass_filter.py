@@ -65,7 +65,3 @@ def test_once_is_enough(filtered, caplog):
     assert isinstance(again, ModelContainer)
     np.testing.assert_array_equal(again[0].data, filtered.data)
     assert any("done before" in r.getMessage() for r in caplog.records)
-
-
-def test_off_by_default():
-    assert HighPassFilterStep().skip is True

@@ -1,5 +1,6 @@
 import json
 import logging
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from coronx import RecenterFramesStep
 from coronx.errors import InputError
 from coronx.models.pointing import mask_place
+from coronx.refdata import star_models
 from coronx.refdata.modes import MODES
 from coronx.refdata.psf_file import StarImage
+from coronx.refdata.psf_model import star_model
+from coronx.refdata.psf_opd import EXAMPLE
 from coronx.simulate.exposures import simulate
 from coronx.simulate.optics import Coronagraph
 from coronx.simulate.scene import Scene
 from coronx.simulate.wavefront import static_opd
-from coronx.steps.coron import recenter_frames
 
 MODE = MODES["nircam-335r"]
 SCALE = np.multiply(MODE.scale, 1e3)
@@ -262,21 +265,45 @@ def test_given_and_mask(exposure):
         RecenterFramesStep.call(exposure, method="given")
 
 
-def test_a_mask_that_is_not_known_needs_the_star(exposure):
+def test_a_mask_that_is_not_known_needs_the_star(exposure, caplog):
     other = exposure.copy()
     other.meta.instrument.coronagraph = "NONE"
     with pytest.raises(InputError, match=r"CORONMSK = NONE.*star_center"):
-        RecenterFramesStep.call(other)
+        RecenterFramesStep.call(other, method="symmetry")
+    left = RecenterFramesStep.call(other)
+    assert left.meta.coronx.recenter_frames == "SKIPPED"
+    assert "where the mask is is not known" in caplog.text
     given = RecenterFramesStep.call(other, star_center=[148.25, 172.5])
     assert given.meta.coronx.star_x == 149.25
     assert given.meta.coronx.mask_x is None
 
 
-def test_beyond_max_offset_the_pointing_is_taken_and_said(exposure, caplog):
+def test_another_method_measures_anew(measured):
+    again = RecenterFramesStep.call(measured, star_center=[148.25, 172.5])
+    assert again.meta.coronx.star_source == "given"
+    assert RecenterFramesStep.call(again, method="mask").meta.coronx.star_source == "mask centre"
+
+
+def test_where_no_star_is_found_it_is_said_and_nothing_is_recorded(exposure, caplog):
     result = RecenterFramesStep.call(exposure, max_offset=0.01)
     assert "no star is found by symmetry" in caplog.text
-    assert result.meta.coronx.star_source == "CRPIX"
-    assert result.meta.coronx.star_x == exposure.meta.wcsinfo.crpix1
+    record = result.meta.coronx
+    assert record.star_x is None
+    assert record.star_source is None
+    assert not result.star_places["good"].any()
+    # To be moved, it must be somewhere: where the pointing puts it.
+    moved = RecenterFramesStep.call(exposure, max_offset=0.01, measure_only=False)
+    assert moved.meta.coronx.star_source == "CRPIX"
+    assert moved.meta.wcsinfo.crpix1 == pytest.approx(MIDDLE + 1)
+
+
+def test_what_is_taken_from_the_pointing_is_where_the_dither_puts_it(exposure):
+    dithered = exposure.copy()
+    dithered.meta.dither.x_offset, dithered.meta.dither.y_offset = 0.015, -0.010
+    record = RecenterFramesStep.call(dithered, method="mask").meta.coronx
+    assert record.star_x - record.mask_x == pytest.approx(0.015 / 0.063, rel=0.02)
+    assert record.star_y - record.mask_y == pytest.approx(-0.010 / 0.063, rel=0.02)
+    assert record.star_sigma_x is None
 
 
 def test_an_image_of_the_star(exposure, model_psf):
@@ -291,9 +318,9 @@ def test_simulated_stars_get_what_is_asked_for(exposure, monkeypatch, model_psf,
 
     def star_model(mode, name, **options):
         asked.append((mode.name, name, options))
-        return recenter_frames.read_star_image(model_psf, mode)
+        return star_models.read_star_image(model_psf, mode)
 
-    monkeypatch.setattr(recenter_frames, "star_model", star_model)
+    monkeypatch.setattr(star_models, "star_model", star_model)
     spectrum, opd = tmp_path / "star.txt", tmp_path / "opd.fits"
     common = {"data_path": str(tmp_path), "spectral_type": "K5V", "spectrum": str(spectrum)}
     result = RecenterFramesStep.call(exposure, opd=str(opd), drift_nm=0.0, **common)
@@ -313,14 +340,53 @@ def test_simulated_stars_get_what_is_asked_for(exposure, monkeypatch, model_psf,
     assert len(asked) == 1
 
 
+def test_stpsf_itself(make_exposure, stpsf_data, monkeypatch):
+    """With stand-in data, and a perfect telescope, which is read in a third of the time."""
+    monkeypatch.setenv("STPSF_PATH", str(stpsf_data))
+    # Made once, with what the step asks for, since it takes seconds.
+    made = cache(star_model)
+    monkeypatch.setattr(star_models, "star_model", made)
+    options = {"data_path": None, "spectral_type": "G2V", "spectrum": None}
+    star = made(MODE, "F356W", **options, opd="none", opd_folder=None, date="2022-07-29")
+    middle = np.rint(MODE.center).astype(int)
+    star = star.moved(tuple(MODE.center - middle))
+    exposure = make_exposure(nints=2)
+    rng = np.random.default_rng(3)
+    light = np.stack([star.image(np.array(offset)) for offset in OFFSETS[:2]])
+    light *= 3000.0 / light.max()
+    low_x, low_y = middle - star.fov // 2
+    box = np.s_[:, low_y : low_y + star.fov, low_x : low_x + star.fov]
+    bad = ~np.isfinite(exposure.data[box]) | (exposure.dq[box] != 0)
+    sigma = np.sqrt(1.0 + 0.01 * light)
+    data = light + rng.normal(size=light.shape) * sigma
+    exposure.data[box] = np.where(bad, exposure.data[box], data)
+    exposure.err[box] = sigma
+    result = RecenterFramesStep.call(exposure, method="model", opd="none", drift_nm=0.0)
+    assert result.meta.coronx.star_source == "model"
+    assert made.cache_info().hits == 1
+    assert np.abs(error_of(result, OFFSETS[:2])).max() < 3.0
+
+
 def test_optics_that_are_missing_are_named(exposure, monkeypatch, tmp_path):
     with pytest.raises(InputError, match="STPSF_PATH"):
         RecenterFramesStep.call(exposure, method="model")
     monkeypatch.setenv("WEBBPSF_PATH", str(tmp_path / "gone"))
     with pytest.raises(InputError, match="gone"):
         RecenterFramesStep.call(exposure, opd="some.fits")
-    # Optics without a wavefront are worse than none.
-    assert RecenterFramesStep.call(exposure).meta.coronx.star_source == "symmetry"
+
+
+def test_optics_without_a_wavefront_are_worse_than_none(exposure, monkeypatch, tmp_path):
+    monkeypatch.setenv("STPSF_PATH", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(star_models, "star_model", lambda *_, **__: asked.append(1) or 1 / 0)
+    for opd in (None, "none"):
+        result = RecenterFramesStep.call(exposure, opd=opd)
+        assert result.meta.coronx.star_source == "symmetry"
+    (tmp_path / EXAMPLE).touch()
+    with pytest.raises(ZeroDivisionError):
+        RecenterFramesStep.call(exposure)
+    assert RecenterFramesStep.call(exposure, opd="none").meta.coronx.star_source == "symmetry"
+    assert asked == [1]
 
 
 def test_the_choice_is_said_once(exposure, caplog):
@@ -370,26 +436,34 @@ def test_a_file_alone(exposure, tmp_path):
     assert np.abs(error_of(result)).max() < 8.0
 
 
-@pytest.mark.parametrize(
-    ("mode", "name", "method", "mas"),
-    [("nircam-lwb", "F444W", "auto", 15.0), ("miri-1140", "F1140C", "auto", None),
-     ("miri-1140", "F1140C", "symmetry", 30.0)],
-)  # fmt: skip
-def test_bars_and_phase_masks(tmp_path, mode, name, method, mas):
+def observed(folder, mode, name):
+    """Return a scene's one exposure, and the true place of the star in it."""
     scene = Scene(
         mode, name, star_jy=8.0, reference_jy=8.0, rolls_deg=(60.0,), integrations=1, references=0,
         wavelengths=3,
     )  # fmt: skip
-    made = simulate(tmp_path, scene)
-    result = RecenterFramesStep.call(str(made.science[0]), method=method)
-    record = result.meta.coronx
-    scale = np.multiply(MODES[mode].scale, 1e3)
-    place = np.array((record.star_x, record.star_y)) - 1.0
-    if mas is None:
-        # Nothing is fitted, and nothing moves.
-        assert record.star_source == "mask centre"
-        np.testing.assert_allclose(place, MODES[mode].center)
-        return
+    made = simulate(folder, scene)
     truth = made.truth["exposures"][0]["star_pixel_integrations"][0]
-    assert record.star_source == "symmetry"
-    assert np.abs((place - truth) * scale).max() < mas
+    return str(made.science[0]), np.array(truth), np.multiply(MODES[mode].scale, 1e3)
+
+
+def star_of(model):
+    record = model.meta.coronx
+    return np.array((record.star_x, record.star_y)) - 1.0
+
+
+def test_a_bar_along_its_length_too(tmp_path):
+    path, truth, scale = observed(tmp_path, "nircam-lwb", "F444W")
+    result = RecenterFramesStep.call(path)
+    assert result.meta.coronx.star_source == "symmetry"
+    assert np.abs((star_of(result) - truth) * scale).max() < 15.0
+
+
+def test_miri_is_at_the_mask_unless_asked_for(tmp_path):
+    path, truth, scale = observed(tmp_path, "miri-1140", "F1140C")
+    result = RecenterFramesStep.call(path)
+    assert result.meta.coronx.star_source == "mask centre"
+    np.testing.assert_allclose(star_of(result), MODES["miri-1140"].center)
+    fitted = RecenterFramesStep.call(path, method="symmetry")
+    assert fitted.meta.coronx.star_source == "symmetry"
+    assert np.abs((star_of(fitted) - truth) * scale).max() < 30.0

@@ -114,7 +114,10 @@ def test_run_twice_is_run_once(exposure, remembered, caplog):
 
 
 def test_a_frame_that_was_cut_is_corrected_by_the_same(exposure):
-    result = UpdateNircamCentersStep.call(exposure(crpix=(100.1, 94.2)))
+    model = exposure(crpix=(100.1, 94.2))
+    model.meta.subarray.xstart += 50
+    model.meta.subarray.ystart += 80
+    result = UpdateNircamCentersStep.call(model)
     assert crpix(result) == pytest.approx((100.983, 94.441))
     assert result.meta.coronx.mask_x == pytest.approx(100.983)
 

@@ -9,7 +9,7 @@ from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.errors import InputError, name_of
 from coronx.models.pointing import StarPlace, record_mask, record_star, shift_wcs
-from coronx.refdata.modes import find_mode
+from coronx.refdata.modes import MODES, find_mode
 from coronx.refdata.nircam_centers import Correction, nircam_centers
 from coronx.steps.coron._base import CoronStep
 
@@ -52,6 +52,7 @@ class UpdateNircamCentersStep(CoronStep):
         InputError
             If the filter or the aperture is not in the table, or there is no CRPIX.
         """
+        self._told: set[tuple[str, Correction]] = set()
         return self.each(init, self._change)
 
     def _change(self, model: CubeModel) -> CubeModel:
@@ -63,15 +64,20 @@ class UpdateNircamCentersStep(CoronStep):
             return result
         aperture = self._known(model)
         info = model.meta.wcsinfo
+        cut = _cut(model, aperture)
         found = nircam_centers().correction(
             aperture,
             model.meta.instrument.filter,
-            (info.crpix1, info.crpix2),
+            (info.crpix1 + cut[0], info.crpix2 + cut[1]),
             _release(model),
             source=self.source,
         )
         if not found.known and not self.any_crpix:
-            log.warning(
+            # Exposures of one programme are alike in this.
+            level = logging.INFO if (aperture, found) in self._told else logging.WARNING
+            self._told.add((aperture, found))
+            log.log(
+                level,
                 "%s: CRPIX (%.2f, %.2f) is neither SIAF's for %s in %s (%.2f, %.2f) nor the "
                 "corrected one (%.2f, %.2f): the frames were moved or the WCS was changed. Left "
                 "as it is; run this step first, or give --any_crpix=true",
@@ -134,3 +140,12 @@ def _release(model: CubeModel) -> int | None:
     """Return the release of the Project Reference Database that the header names."""
     found = re.search(r"-(\d{3})\b", str(model.meta.prd_software_version or ""))
     return int(found[1]) if found else None
+
+
+def _cut(model: CubeModel, aperture: str) -> tuple[int, int]:
+    """Return how many pixels (x, y) SUBSTRT says were cut off the aperture's lower left corner."""
+    area = model.meta.subarray
+    for mode in MODES.values():
+        if mode.aperture == aperture and None not in (area.xstart, area.ystart):
+            return area.xstart - mode.start[0], area.ystart - mode.start[1]
+    return 0, 0
