@@ -100,7 +100,7 @@ class _Search:
         return _without_chains(found.reshape(ny + 4, nx + 4)[2:-2, 2:-2])
 
     def _stand_out(self, look: _Bools | None) -> NDArray[np.int_]:
-        """Return points above, or below, the mean of their two sides along all four ways.
+        """Return points above, or below, the mean of their two sides along rows, columns and diagonals.
 
         A way with a side that is not usable does not count.
         """
