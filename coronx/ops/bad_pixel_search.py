@@ -100,7 +100,7 @@ class _Search:
         return _without_chains(found.reshape(ny + 4, nx + 4)[2:-2, 2:-2])
 
     def _stand_out(self, look: _Bools | None) -> NDArray[np.int_]:
-        """Return points above, or below, the mean of their two sides along rows, columns and diagonals.
+        """Return points above, or below, the mean of two sides in rows, columns and diagonals.
 
         A way with a side that is not usable does not count.
         """
@@ -173,19 +173,21 @@ class _Search:
         score[usable.sum(axis=1) < _FEWEST] = 0.0
         some = np.flatnonzero(score > _KEEP)
         up, height, usable = up[some], height[some], usable[some]
-        share = min(self.limits.guard * self.psf.fall, _MOST)
-        scene = fall(up, height, usable) < share * up - _LEAN * own[some]
         weights = self.limits.guard * wider * bound(self.psf, usable)
         error = np.sqrt(own[some] ** 2 + ((weights * noise[some]) ** 2).sum(axis=1))
         over = (up - np.maximum((weights * height).sum(axis=1), 0.0)) / (_SURE * error)
-        over[scene] = 0.0
         score[some] = np.minimum(score[some], over / limit[some])
+        rest = np.flatnonzero(score[some] > _KEEP)
+        share = min(self.limits.guard * self.psf.fall, _MOST)
+        least = share * up[rest] - _LEAN * own[some[rest]]
+        scene = fall(up[rest], height[rest], usable[rest]) < least
+        score[some[rest[scene]]] = 0.0
         return np.where(score > _KEEP, score, np.float32(0.0))
 
 
 def _without_chains(found: _Bools) -> _Bools:
     """Drop groups that are too large: a ridge in the dark, taken from its ends."""
-    if not found.any():
+    if np.count_nonzero(found) <= _LARGEST:
         return found
     groups = np.zeros(found.shape, dtype=np.int32)
     label(found, np.ones((3, 3)), output=groups)
