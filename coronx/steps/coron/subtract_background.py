@@ -15,8 +15,8 @@ from coronx.models.field import good_samples
 from coronx.models.members import check_alike, role_of
 from coronx.models.schema import level_table
 from coronx.models.variance import set_error
-from coronx.ops.background import consecutive_blocks
 from coronx.ops.background_scale import BackgroundScale
+from coronx.ops.combine import consecutive
 from coronx.ops.sky_level import sky_levels
 from coronx.steps.coron._base import CoronStep
 
@@ -84,7 +84,7 @@ class SubtractBackgroundStep(CoronStep):
         return results
 
     def _subtract(self, model: CubeModel, blocks: list[Block], names: list[str]) -> CubeModel:
-        cuts = consecutive_blocks(model.shape[0], self.nints_per_med)
+        cuts = consecutive(model.shape[0], self.nints_per_med)
         if len(cuts) != len(blocks):
             raise InputError(
                 f"{name_of(model)}: nints_per_med = {self.nints_per_med} gives {len(cuts)} blocks, "
