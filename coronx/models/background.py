@@ -9,7 +9,8 @@ from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
-from coronx.models.field import good_samples, halo_of, mask_of, mean_of, open_field
+from coronx.models.arrays import good_samples
+from coronx.models.field import halo_of, mask_of, mean_of, open_field
 from coronx.ops.background import Background, combine_background
 from coronx.ops.background_scale import BackgroundScale, fit_background_scale
 from coronx.ops.combine import consecutive
