@@ -27,6 +27,7 @@ for _name in ("CRDS_SERVER_URL", "CRDS_CONTEXT", "CRDS_MODE"):
     os.environ.pop(_name, None)
 os.environ["CRDS_PATH"] = str(_CRDS / "cache")
 
+import asdf  # noqa: E402
 from astropy import coordinates, units  # noqa: E402
 from astropy.modeling import models  # noqa: E402
 from gwcs import WCS, coordinate_frames  # noqa: E402
@@ -41,6 +42,10 @@ from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
 from coronx.simulate.detector import bad_pixels, expose  # noqa: E402
 from coronx.simulate.scene import SCENES  # noqa: E402
 from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
+
+# asdf parses a schema anew for each value that is checked: a fifth of what the tests take.
+_load_schema = cache(asdf.schema._make_schema_loader())
+asdf.schema._make_schema_loader = lambda: _load_schema
 
 MODE = MODES["nircam-335r"]
 STAR = (311.2897, -31.3411)  # where the star is on the sky, degrees

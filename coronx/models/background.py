@@ -9,9 +9,11 @@ from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
-from coronx.models.field import good_samples, halo_of, mask_of, mean_of, open_field
-from coronx.ops.background import Background, combine_background, consecutive_blocks
+from coronx.models.arrays import good_samples
+from coronx.models.field import halo_of, mask_of, mean_of, open_field
+from coronx.ops.background import Background, combine_background
 from coronx.ops.background_scale import BackgroundScale, fit_background_scale
+from coronx.ops.combine import consecutive
 from coronx.ops.halo import Halo
 from coronx.refdata.glow_stick import near_glow_sticks, near_star
 
@@ -70,7 +72,7 @@ def combine_exposures(exposures: Sequence[CubeModel], length: int | None) -> lis
     InputError
         If they do not give equally many blocks.
     """
-    cuts = [consecutive_blocks(model.shape[0], length) for model in exposures]
+    cuts = [consecutive(model.shape[0], length) for model in exposures]
     for model, cut in zip(exposures, cuts, strict=True):
         if len(cut) != len(cuts[0]):
             raise InputError(

@@ -10,7 +10,7 @@ from coronx.ops.halo import Halo, fit_halo
 from coronx.refdata.modes import CoronagraphMode, find_mode
 from coronx.refdata.transmission import transmission
 
-__all__ = ["good_samples", "halo_of", "mask_of", "mean_of", "open_field"]
+__all__ = ["halo_of", "mask_of", "mean_of", "open_field"]
 
 # Nearer to the occulter, or on the holder, the sky is dimmed.
 _OPEN = 0.99
@@ -44,11 +44,6 @@ def open_field(model: JwstDataModel) -> NDArray[np.bool_]:
         mode, center = known
         lit &= transmission(mode, shape=model.shape[-2:], center=center) > _OPEN
     return lit
-
-
-def good_samples(model: JwstDataModel) -> NDArray[np.bool_]:
-    """Return the pixels that hold a value: finite, and not DO_NOT_USE."""
-    return np.isfinite(model.data) & ((model.dq & np.uint32(pixel["DO_NOT_USE"])) == 0)
 
 
 def mean_of(data: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from jwst.datamodels import ModelContainer
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
-from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.arrays import good_samples
 from coronx.models.association import KINDS, Association, read_association
 from coronx.refdata.modes import plain_mask_name
 
@@ -184,9 +183,7 @@ def check_alike(models: Sequence[JwstDataModel]) -> None:
 
 def check_good(model: JwstDataModel) -> None:
     """Raise an `InputError` if an exposure has no good pixel."""
-    usable = np.isfinite(model.data)
-    usable &= (model.dq & np.uint32(pixel["DO_NOT_USE"])) == 0
-    if not usable.any():
+    if not good_samples(model).any():
         raise InputError(
             f"{name_of(model)}: no good pixel in it (all NaN or DO_NOT_USE); take it out"
         )

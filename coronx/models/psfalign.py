@@ -11,17 +11,14 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from stdatamodels import fits_support
 from stdatamodels.jwst.datamodels import QuadModel
-from stdatamodels.jwst.datamodels.dqflags import pixel
 from stdatamodels.properties import ObjectNode
 
+from coronx.models.flags import OUTSIDE
 from coronx.models.schema import EXTENSION, shifts_of
 from coronx.ops.fourier import apply_ramp, forward
 from coronx.ops.shift import shift_flags, shift_variance
 
-__all__ = ["OUTSIDE", "PsfAlignModel"]
-
-# Flags of a pixel that holds nothing: beyond a moved reference's frame.
-OUTSIDE: int = pixel["DO_NOT_USE"] | pixel["NON_SCIENCE"]
+__all__ = ["PsfAlignModel"]
 
 _HDUS = {"data": "SCI", "err": "ERR", "dq": "DQ"}
 # Variance and flags follow shifts of a tenth of a pixel or more: flags spread to what they

@@ -2,15 +2,13 @@
 
 import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel
-from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.models.arrays import array_of, arrays_of, set_arrays
+from coronx.models.flags import OUTSIDE
 from coronx.models.pointing import displace
 from coronx.ops.geometry import Sides, crop, pad
 
 __all__ = ["crop_frame", "pad_frame"]
-
-_NOTHING = pixel["DO_NOT_USE"] | pixel["NON_SCIENCE"]
 
 
 def pad_frame(model: CubeModel, sides: Sides, *, value: float = np.nan) -> None:
@@ -29,7 +27,7 @@ def pad_frame(model: CubeModel, sides: Sides, *, value: float = np.nan) -> None:
     """
     error = np.nan if np.isnan(value) else 0.0
     # The host takes the area of every pixel to be there: nominal in the margin.
-    fill = {"data": value, "dq": _NOTHING, "area": 1.0}
+    fill = {"data": value, "dq": OUTSIDE, "area": 1.0}
     arrays = {
         name: pad(values, sides, value=fill.get(name, error))
         for name, values in _planes(model).items()

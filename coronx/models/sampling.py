@@ -4,11 +4,10 @@ import math
 
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from coronx.errors import InputError, name_of
-from coronx.models.pointing import StarPlace, pixel_scale
+from coronx.errors import InputError
+from coronx.models.psf_width import psf_width
 from coronx.models.schema import extend
 from coronx.ops.blur import blur_sigma
-from coronx.refdata.filters import PIVOTS, fwhm_pixels
 
 __all__ = ["chosen_blur", "fit_blur", "record_blur"]
 
@@ -25,25 +24,19 @@ def chosen_blur(model: JwstDataModel, choice: str) -> float:
     model : JwstDataModel
         Exposure to be blurred; what it was blurred by already (BLURSIG) counts.
     choice : str
-        "none"; a sigma in pixels; or "auto": what widens the PSF, lambda / D at the filter's
-        pivot wavelength behind the Lyot stop, to 3.45 pixels (`blur_sigma`).
+        "none"; a sigma in pixels; or "auto": what widens the PSF (`psf_width`) to 3.45 pixels
+        (`blur_sigma`).
 
     Raises
     ------
     InputError
-        If it is nothing of that, or "auto" and the filter is not known.
+        If it is nothing of that, or "auto" and the PSF's width is not known.
     """
     text = str(choice).strip().lower()
     if text == "none":
         return 0.0
     if text == "auto":
-        width = _width(model)
-        if math.isnan(width):
-            raise InputError(
-                f"{name_of(model)}: blur auto needs the size of a pixel, from a WCS or PIXAR_A2; "
-                "give a sigma in pixels"
-            )
-        return _left(model, blur_sigma(width))
+        return blur_sigma(psf_width(model, remedy="give the blur's sigma in pixels"))
     try:
         sigma = float(text)
     except ValueError:
@@ -57,25 +50,14 @@ def fit_blur(model: JwstDataModel) -> float:
     """Return the sigma in pixels of the Gaussian to blur images with before they are registered.
 
     What is aliased in images of a PSF much narrower than two pixels (F250M) biases their shifts:
-    they are registered once blurred as by "auto". Others lose by it.
+    they are registered once blurred as by "auto". Others lose by it, and are not blurred; nor are
+    images of which the PSF's width is not known.
     """
-    if str(model.meta.instrument.filter).upper() not in PIVOTS:
+    try:
+        width = psf_width(model)
+    except InputError:
         return 0.0
-    width = _width(model)
-    return _left(model, blur_sigma(width)) if width < _ALIASED else 0.0
-
-
-def _width(model: JwstDataModel) -> float:
-    ny, nx = model.shape[-2:]
-    instrument = model.meta.instrument
-    middle = StarPlace((nx - 1) / 2, (ny - 1) / 2, "middle of the frame")
-    return fwhm_pixels(instrument.name, instrument.filter, pixel_scale(model, middle))
-
-
-def _left(model: JwstDataModel, sigma: float) -> float:
-    """Return what is left of a blur beside what was done before."""
-    before = getattr(getattr(model.meta, "coronx", None), "blur_sigma", None) or 0.0
-    return math.sqrt(max(sigma**2 - before**2, 0.0))
+    return blur_sigma(width) if width < _ALIASED else 0.0
 
 
 def record_blur(model: JwstDataModel, sigma: float) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "EXTENSION",
     "extend",
     "level_table",
+    "levels_of",
     "plane_table",
     "shift_table",
     "shifts_of",
@@ -152,6 +153,15 @@ def level_table(levels: Sequence[SkyLevel], common: float = 0.0) -> np.ndarray:
     table["level"] = [found.level for found in levels]
     table["sigma"] = np.hypot([found.sigma for found in levels], common)
     return table
+
+
+def levels_of(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the levels and uncertainties of a table, (n, 1, 1), float32; 0 where there is none."""
+    level, sigma = (
+        np.nan_to_num(table[name]).astype(np.float32)[:, np.newaxis, np.newaxis]
+        for name in ("level", "sigma")
+    )
+    return level, sigma
 
 
 def plane_table(model: CubeModel) -> np.ndarray:

@@ -10,15 +10,9 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import array_of
-from coronx.models.pointing import (
-    StarPlace,
-    mask_place,
-    pixel_scale,
-    record_mask,
-    record_star,
-)
-from coronx.models.star_places import record_places
-from coronx.ops.centering import fit_star, robust_mean
+from coronx.models.pointing import StarPlace, mask_place, record_mask
+from coronx.models.star_places import pointed_place, record_places
+from coronx.ops.centering import fit_star
 from coronx.ops.symmetry import symmetry_center
 from coronx.refdata.filters import fwhm_pixels
 from coronx.refdata.modes import CoronagraphMode, find_mode
@@ -158,23 +152,14 @@ def place_at(model: CubeModel, place: Sequence[float] | Array, source: str) -> M
 
 
 def pointed_at(model: CubeModel, star: StarPlace) -> Measured:
-    """Return where the pointing puts the star: the dither is in no other keyword."""
-    offset = np.array([model.meta.dither.x_offset or 0.0, model.meta.dither.y_offset or 0.0])
-    place = np.array([star.x, star.y])
-    if offset.any():
-        place += offset / pixel_scale(model, star)
-    return place_at(model, place, star.source)
+    """Return where the pointing puts the star, see `pointed_place`."""
+    place = pointed_place(model, star)
+    return place_at(model, (place.x, place.y), place.source)
 
 
 def record_measured(result: CubeModel, found: Measured) -> NDArray[np.float64]:
-    """Write the places, their robust mean and scatter, and the mask's; return the mean."""
-    mean, scatter = robust_mean(found.places, found.good)
-    record_places(result, found.places, found.sigma, found.good, source=found.source)
-    record_star(result, StarPlace(float(mean[0]), float(mean[1]), found.source))
-    record = result.meta.coronx
-    # What was not measured has no scatter.
-    known = np.isfinite(scatter).all() and np.isfinite(found.sigma[found.good]).all()
-    record.star_sigma_x, record.star_sigma_y = (float(s) if known else None for s in scatter)
+    """Write the places, their mean and scatter, and the mask's; return the mean."""
+    mean = record_places(result, found.places, found.sigma, found.good, source=found.source)
     mask = mask_place(result)
     if mask is not None:
         record_mask(result, *mask)

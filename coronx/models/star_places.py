@@ -7,9 +7,16 @@ from stdatamodels.jwst.datamodels import CubeModel
 from coronx.models.arrays import array_of
 from coronx.models.pointing import StarPlace, find_star, pixel_scale, record_star
 from coronx.models.schema import extend
+from coronx.ops.centering import robust_mean
 from coronx.ops.registration import Registration
 
-__all__ = ["has_star", "record_places", "registration_by_header", "star_places"]
+__all__ = [
+    "has_star",
+    "pointed_place",
+    "record_places",
+    "registration_by_header",
+    "star_places",
+]
 
 Array = NDArray[np.float64]
 
@@ -20,13 +27,25 @@ def has_star(model: CubeModel) -> bool:
     return None not in (getattr(record, "star_x", None), getattr(record, "star_y", None))
 
 
+def pointed_place(model: CubeModel, star: StarPlace) -> StarPlace:
+    """Return where the pointing puts a star that it would put on a place without the dither.
+
+    The dither is in no other keyword than XOFFSET, YOFFSET: where the target is put in the frame
+    of the aperture, whose axes are the detector's.
+    """
+    x, y = model.meta.dither.x_offset or 0.0, model.meta.dither.y_offset or 0.0
+    if not (x or y):
+        return star
+    scale = pixel_scale(model, star)
+    return StarPlace(star.x + x / scale, star.y + y / scale, star.source)
+
+
 def star_places(model: CubeModel) -> tuple[Array, Array]:
     """Return the star's place in each integration, and its uncertainty.
 
     In order: the table of places that an earlier step measured (STARPOS), but for rows that
     are not good; the one place recorded for all (STARCENX, STARCENY); the reference pixel of the
-    WCS, or the mask's centre (see `find_star`), and the dither (XOFFSET, YOFFSET: where the
-    target is put in the frame of the aperture, whose axes are the detector's).
+    WCS, or the mask's centre (see `find_star`), and the dither (`pointed_place`).
 
     Returns
     -------
@@ -35,13 +54,9 @@ def star_places(model: CubeModel) -> tuple[Array, Array]:
     """
     count = model.shape[0]
     star = find_star(model)
-    place = np.array([star.x, star.y])
     if not has_star(model):
-        dither = model.meta.dither
-        offset = np.array([dither.x_offset or 0.0, dither.y_offset or 0.0])
-        if offset.any():
-            place += offset / pixel_scale(model, star)
-    places, sigma = np.tile(place, (count, 1)), np.full((count, 2), np.nan)
+        star = pointed_place(model, star)
+    places, sigma = np.tile((star.x, star.y), (count, 1)), np.full((count, 2), np.nan)
     table = array_of(model, "star_places")
     if table is not None:
         rows = table[(table["good"] != 0) & (table["integration"] <= count)]
@@ -53,20 +68,25 @@ def star_places(model: CubeModel) -> tuple[Array, Array]:
 
 def record_places(
     model: CubeModel, places: Array, sigma: Array, good: NDArray[np.bool_], *, source: str
-) -> None:
+) -> Array:
     """Write the star's place in each integration, and their mean and scatter, into an exposure.
 
     Parameters
     ----------
     model : CubeModel
-        Changed in place: the table STARPOS; STARCENX, STARCENY, STARSIGX, STARSIGY and STARSRC
-        where any integration is good.
+        Changed in place: the table STARPOS; STARCENX, STARCENY and STARSRC where any integration
+        is good; STARSIGX and STARSIGY where more than one is, and its uncertainty is known.
     places, sigma : ndarray (n, 2)
         0-based (x, y) and 1-sigma, in pixels.
     good : ndarray of bool (n,)
         Which are to be believed.
     source : str
         Where they are from.
+
+    Returns
+    -------
+    ndarray (2,)
+        The mean of the good ones (`robust_mean`); NaN where there is none.
     """
     extend(model)
     table = np.zeros(len(places), model.get_dtype("star_places"))
@@ -76,11 +96,14 @@ def record_places(
     table["good"] = good
     model.star_places = table
     if not good.any():
-        return
-    record_star(model, StarPlace(*(float(v) for v in places[good].mean(axis=0)), source))
-    scatter = places[good].std(axis=0)
+        return np.full(2, np.nan)
+    mean, scatter = robust_mean(places, good)
+    record_star(model, StarPlace(float(mean[0]), float(mean[1]), source))
     record = model.meta.coronx
-    record.star_sigma_x, record.star_sigma_y = (float(v) for v in scatter)
+    # What was not measured has no scatter.
+    known = np.isfinite(scatter).all() and np.isfinite(sigma[good]).all()
+    record.star_sigma_x, record.star_sigma_y = (float(s) if known else None for s in scatter)
+    return mean
 
 
 def registration_by_header(model: CubeModel, aim: Array) -> Registration:

@@ -1,14 +1,13 @@
 """Combine background exposures by the median, with the median's own uncertainty."""
 
-import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, log_ndtr
 
-__all__ = ["Background", "combine_background", "consecutive_blocks", "median_error_factor"]
+from coronx.ops.median_efficiency import median_efficiency
+
+__all__ = ["Background", "combine_background"]
 
 _ROWS = 16
 
@@ -51,15 +50,15 @@ def combine_background(
 
     Notes
     -----
-    The error of a mean is multiplied by `median_error_factor`. Samples of unequal errors count as
-    1 / err, since the scatter of a median follows the density of samples at it (Kenney & Keeping
-    1951, section 8.11); two are averaged, and the error of that mean is exact.
+    The error of a mean is multiplied by the root of `median_efficiency`. Samples of unequal errors
+    count as 1 / err, since the scatter of a median follows the density of samples at it (Kenney &
+    Keeping 1951, section 8.11); two are averaged, and the error of that mean is exact.
     """
     shape = data.shape[1:]
     result = Background(
         np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, int)
     )
-    factor = np.array([0.0, *(median_error_factor(n) for n in range(1, len(data) + 1))])
+    factor = np.sqrt([median_efficiency(n) for n in range(len(data) + 1)])
     for first in range(0, shape[0], _ROWS):  # few rows at a time stay in the processor's cache
         rows = np.s_[first : first + _ROWS]
         middle, of_mean, count = _combine(data[:, rows], err[:, rows], good[:, rows])
@@ -88,45 +87,3 @@ def _combine(
         of_mean[few] = np.sqrt(square.sum(axis=0)) / some[few]
     of_mean[count == 0] = np.nan
     return 0.5 * (low + high), of_mean, count
-
-
-@cache
-def median_error_factor(n: int) -> float:
-    """Return the standard error of the median of n normal samples over that of their mean.
-
-    1 for one and two samples, 1.160 for three, 1.092 for four, sqrt(pi / 2) = 1.253 for many.
-
-    Parameters
-    ----------
-    n : int
-        Number of samples, at least 1.
-
-    Notes
-    -----
-    Integrals over the densities of the middle order statistics (David & Nagaraja 2003, chapter 3):
-    the variance of the m-th of 2 m - 1, or of the mean of the m-th and the next of 2 m.
-    """
-    if n <= 2:
-        return 1.0
-    m = (n + 1) // 2
-    reach = min(9.0, 15.0 / math.sqrt(n))  # the densities are narrow where samples are many
-    x, step = np.linspace(-reach, reach, 6001, retstep=True)
-    density = np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
-    below, above = log_ndtr(x), log_ndtr(-x)
-    scale = float(gammaln(n + 1) - gammaln(m) - gammaln(n - m + 1))
-    middle = np.exp(scale + (m - 1) * below + (n - m) * above) * density
-    variance = float(np.sum(x**2 * middle) * step)
-    if n % 2 == 0:
-        # The two middle samples together: the lower is summed up to where the upper is.
-        scale = float(gammaln(n + 1) - 2.0 * gammaln(m))
-        lower = np.exp(0.5 * scale + (m - 1) * below) * density * x
-        upper = np.exp(0.5 * scale + (m - 1) * above) * density * x
-        reached = (np.cumsum(lower) - 0.5 * lower) * step
-        variance = 0.5 * (variance + float(np.sum(upper * reached) * step))
-    return math.sqrt(n * variance)
-
-
-def consecutive_blocks(total: int, length: int | None) -> list[slice]:
-    """Return consecutive blocks of `length` out of `total`, the last one short; one for None."""
-    length = total if length is None else length
-    return [slice(start, min(start + length, total)) for start in range(0, total, length)]

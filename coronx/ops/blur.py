@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from coronx.ops.interpolation_kernels import gaussian
+from coronx.ops.interpolation_kernels import FWHM_OF_SIGMA, gaussian
 
 __all__ = ["Blurred", "blur_frame", "blur_frames", "blur_sigma"]
 
@@ -17,7 +17,6 @@ Mask = NDArray[np.bool_]
 
 # Full width, in pixels, from which a Fourier shift of a PSF leaves no ringing to speak of.
 _SAMPLED = 2.3 * 1.5
-_FWHM = 2.355  # of a Gaussian, in sigmas
 _ENOUGH = 0.5  # of the weight on good pixels, for a bad one to be given their mean
 
 
@@ -55,7 +54,7 @@ def blur_sigma(fwhm: float) -> float:
         In pixels: what brings the width, added in quadrature, to 2.3 * 1.5 pixels; zero where
         it is that already.
     """
-    return float(np.sqrt(max(_SAMPLED**2 - fwhm**2, 0.0)) / _FWHM)
+    return float(np.sqrt(max(_SAMPLED**2 - fwhm**2, 0.0)) / FWHM_OF_SIGMA)
 
 
 def blur_frame(

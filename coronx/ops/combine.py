@@ -38,15 +38,15 @@ class Coadded:
     common: NDArray[np.float32] | None
 
 
-def consecutive(count: int, size: int, starts: Sequence[int] = (0,)) -> list[slice]:
+def consecutive(count: int, size: int | None, starts: Sequence[int] = (0,)) -> list[slice]:
     """Return blocks of consecutive integrations; the last of a run may be shorter.
 
     Parameters
     ----------
     count : int
         Number of integrations.
-    size : int
-        Length of a block; 0 for all of a run.
+    size : int or None
+        Length of a block; 0 or None for all of a run.
     starts : sequence of int
         Where a new run begins, over which no block reaches.
 
@@ -206,7 +206,7 @@ class _Samples:
     ) -> NDArray[np.float64]:
         """Return the variance of the median over that of the mean."""
         n = len(self.good)
-        table = np.array([1.0, *(median_efficiency(k) for k in range(1, n + 1))])
+        table = np.array([median_efficiency(k) for k in range(n + 1)])
         with np.errstate(divide="ignore", invalid="ignore"):
             harmonic = 1.0 / self.mean(1.0 / np.sqrt(own))
             ratio = harmonic**2 / self.some / variance

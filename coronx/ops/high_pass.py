@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronx.ops.blur import blur_frame
+from coronx.ops.interpolation_kernels import FWHM_OF_SIGMA
 
 __all__ = ["high_pass", "sigma_of_size"]
-
-_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian, in sigmas
 
 
 def sigma_of_size(size: float) -> float:
@@ -18,7 +17,7 @@ def sigma_of_size(size: float) -> float:
     At frequency f, in cycles a pixel, the filter passes 1 - exp(-(f / w)^2), where w = 1 / (2.355
     size): the response that users of pyKLIP know by the same size.
     """
-    return float(_FWHM * size / (np.pi * np.sqrt(2.0)))
+    return float(FWHM_OF_SIGMA * size / (np.pi * np.sqrt(2.0)))
 
 
 def high_pass(

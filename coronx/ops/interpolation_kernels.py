@@ -8,10 +8,20 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.ndimage import spline_filter1d
 
-__all__ = ["SPLINE_ORDER", "Method", "gaussian", "signal_weights", "variance_weights"]
+__all__ = [
+    "FWHM_OF_SIGMA",
+    "SPLINE_ORDER",
+    "Method",
+    "gaussian",
+    "signal_weights",
+    "variance_weights",
+]
 
 Array = NDArray[np.float64]
 Method = Literal["fourier", "spline", "lanczos"]
+
+FWHM_OF_SIGMA = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
+"""Full width at half maximum of a Gaussian, in sigmas: 2.355."""
 
 SPLINE_ORDER = 5
 _SPLINE_REACH = 16  # pixels: what a quintic spline's prefilter gives further off is below 2e-6

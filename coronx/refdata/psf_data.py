@@ -12,7 +12,7 @@ from types import ModuleType
 from coronx.errors import InputError
 from coronx.refdata.modes import CoronagraphMode
 
-__all__ = ["MIN_VERSION", "PUPIL", "find_data", "instrument_name", "stpsf_with"]
+__all__ = ["MIN_VERSION", "PUPIL", "find_data", "instrument_name", "named_folder", "stpsf_with"]
 
 MIN_VERSION = (2, 1, 0)
 """The oldest version of the data that stpsf 2.2 accepts."""
@@ -61,7 +61,10 @@ def find_data(
     InputError
         If no folder is named, or a file is missing in it, or its version is too old.
     """
-    folder, source = _named(data_path)
+    named = named_folder(data_path)
+    if named is None:
+        raise InputError(f"neither STPSF_PATH nor WEBBPSF_PATH is set; {_REMEDY}")
+    folder, source = named
     if not folder.is_dir():
         raise InputError(f"{source}: {folder} is not a folder; {_REMEDY}")
     missing = [
@@ -84,14 +87,13 @@ def find_data(
     return folder
 
 
-def _named(data_path: str | Path | None) -> tuple[Path, str]:
-    if data_path:
-        return Path(data_path).expanduser(), "data_path"
-    for variable in _VARIABLES:
-        value = os.environ.get(variable)
-        if value:
-            return Path(value).expanduser(), variable
-    raise InputError(f"neither STPSF_PATH nor WEBBPSF_PATH is set; {_REMEDY}")
+def named_folder(data_path: str | Path | None = None) -> tuple[Path, str] | None:
+    """Return the folder of stpsf's data and what names it: `data_path`, or a variable; or None."""
+    named = {"data_path": data_path} | {name: os.environ.get(name) for name in _VARIABLES}
+    for source, path in named.items():
+        if path:
+            return Path(path).expanduser(), source
+    return None
 
 
 def _needed(mode: CoronagraphMode, filter_name: str, with_opd: bool) -> list[str]:

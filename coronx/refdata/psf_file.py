@@ -66,16 +66,13 @@ class StarImage:
         shape = (self.fov, self._oversample, self.fov, self._oversample)
         return moved.reshape(shape).sum(axis=(1, 3))
 
-    def images(self, offsets_mas: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the images, shape (k, fov, fov), of stars at offsets (k, 2) in mas."""
-        return np.stack([self.image(offset) for offset in np.asarray(offsets_mas)])
-
     def offset_images(
         self, offset_mas: tuple[float, float] | NDArray[np.float64] = (0.0, 0.0)
     ) -> NDArray[np.float64]:
         """Return the image's derivatives along x and y in 1/mas, shape (2, fov, fov)."""
         x, y = offset_mas
-        ends = self.images(np.array([(x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)]))
+        at = ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1))
+        ends = np.stack([self.image(place) for place in at])
         return (ends[::2] - ends[1::2]) / 2
 
 

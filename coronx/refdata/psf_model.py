@@ -19,7 +19,6 @@ from coronx.refdata.psf_offset import own_offset
 from coronx.refdata.psf_opd import Opd
 from coronx.refdata.psf_optics import read_optics
 from coronx.refdata.psf_propagation import Propagator
-from coronx.refdata.wavefront_modes import drift_modes
 
 __all__ = ["StarModel", "star_model"]
 
@@ -128,12 +127,6 @@ class StarModel:
             self._wavefront(offset_mas, opd_nm), after=self._after, occulted=occulted
         )
 
-    def images(
-        self, offsets_mas: NDArray[np.float64], *, opd_nm: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
-        """Return the images, shape (k, fov, fov), of stars at offsets (k, 2) in mas."""
-        return np.stack([self.image(offset, opd_nm=opd_nm) for offset in np.asarray(offsets_mas)])
-
     def offset_images(
         self,
         offset_mas: tuple[float, float] | NDArray[np.float64] = (0.0, 0.0),
@@ -149,8 +142,8 @@ class StarModel:
 
     def mode_images(
         self,
-        offset_mas: tuple[float, float] | NDArray[np.float64] = (0.0, 0.0),
-        modes: NDArray[np.float64] | None = None,
+        offset_mas: tuple[float, float] | NDArray[np.float64],
+        modes: NDArray[np.float64],
         *,
         opd_nm: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
@@ -160,24 +153,17 @@ class StarModel:
         ----------
         offset_mas, opd_nm
             As in `image`.
-        modes : ndarray, optional
-            Wavefronts on the grid of `pupil_x`, shape (k, n, n); by default `drift_modes`, whose
-            rms over the pupil is one.
+        modes : ndarray
+            Wavefronts on the grid of `pupil_x`, shape (k, n, n), such as `segment_modes` makes.
 
         Returns
         -------
         ndarray
             Change of the image for each nm (of each mode's unit), shape (k, fov, fov).
         """
-        if modes is None:
-            modes = self.drift_modes()
         return _NANO * self._propagator.derivatives(
             self._wavefront(offset_mas, opd_nm), modes, after=self._after
         )
-
-    def drift_modes(self) -> NDArray[np.float64]:
-        """Return the modes in which the telescope's wavefront drifts, rms one, shape (k, n, n)."""
-        return drift_modes(self.pupil_x, self.pupil_y, self.pupil_amplitude)
 
     def _wavefront(self, offset_mas: Any, opd_nm: NDArray[np.float64] | None) -> NDArray:
         x, y = (float(o) / s for o, s in zip(offset_mas, self.scale, strict=True))

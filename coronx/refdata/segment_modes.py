@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.refdata.segments import nearest_segment, segment_centers
+
 __all__ = ["segment_modes"]
 
-# Metres: flat to flat of a segment and the gap between two (Lightsey et al. 2012, Opt. Eng. 51).
-_PITCH = 1.32 + 0.007
-_RADIUS = 0.76  # from a segment's middle to its corners
+_RADIUS = 0.76  # metres from a segment's middle to its corners
 
 
 def segment_modes(
@@ -38,8 +38,8 @@ def segment_modes(
     inside = amplitude > 0.5
     flat = np.stack([np.ones_like(x), x, y])
     solve = np.linalg.pinv(flat[:, inside].T)
-    centers = _centers(turn)
-    nearest = np.argmin(np.hypot(x[..., None] - centers[:, 0], y[..., None] - centers[:, 1]), -1)
+    centers = segment_centers(turn)
+    nearest = nearest_segment(x, y, centers)
     modes: list[NDArray[np.float64]] = []
     for number, (cx, cy) in enumerate(centers):
         here = nearest == number
@@ -49,16 +49,3 @@ def segment_modes(
             mode = (mode - np.tensordot(solve @ mode[inside], flat, 1)) * (amplitude > 0.0)
             modes.append(mode / mode[inside].std())
     return np.stack(modes)
-
-
-def _centers(turn: float) -> NDArray[np.float64]:
-    axial = [
-        (q, r)
-        for q in range(-2, 3)
-        for r in range(-2, 3)
-        if 0 < max(abs(q), abs(r), abs(q + r)) <= 2
-    ]
-    q, r = np.array(axial, dtype=np.float64).T
-    x, y = _PITCH * np.sqrt(0.75) * q, _PITCH * (r + q / 2)
-    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
-    return np.stack([x * cos - y * sin, x * sin + y * cos], axis=1)

@@ -1,9 +1,9 @@
 """The model of the star for each exposure of a program, each made once."""
 
-import os
 from pathlib import Path
 
 from coronx.refdata.modes import CoronagraphMode
+from coronx.refdata.psf_data import named_folder
 from coronx.refdata.psf_file import StarImage, read_star_image
 from coronx.refdata.psf_model import StarModel, star_model
 from coronx.refdata.psf_opd import EXAMPLE
@@ -48,14 +48,10 @@ class StarModels:
         """Whether there is an image, or optics with a wavefront: without it they are no good."""
         if self._image is not None:
             return True
-        names = (
-            self._options["data_path"], os.environ.get("STPSF_PATH"),
-            os.environ.get("WEBBPSF_PATH"),
-        )  # fmt: skip
-        folder = next((Path(name).expanduser() for name in names if name), None)
-        if folder is None or (self._opd or "").lower() == "none":
+        named = named_folder(self._options["data_path"])
+        if named is None or (self._opd or "").lower() == "none":
             return False
-        return bool(self._opd) or (folder / EXAMPLE).is_file()
+        return bool(self._opd) or (named[0] / EXAMPLE).is_file()
 
     def of(
         self, mode: CoronagraphMode, filter_name: str, date: str | None

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronx.refdata.psf_model import StarModel
-from coronx.simulate.pupil import Pupil, segment_centers
+from coronx.refdata.segments import nearest_segment, segment_centers
+from coronx.simulate.pupil import Pupil
 from coronx.simulate.wavefront import drift_opd
 
 __all__ = ["random_drift"]
@@ -31,7 +32,6 @@ def random_drift(
     """
     x, y = model.pupil_x, model.pupil_y
     centers = segment_centers()
-    distance2 = (x[..., None] - centers[:, 0]) ** 2 + (y[..., None] - centers[:, 1]) ** 2
     pupil = Pupil(
         u=x[0],
         v=y[:, 0],
@@ -39,7 +39,7 @@ def random_drift(
         y=y,
         amplitude=model.pupil_amplitude,
         stop=model.pupil_amplitude,
-        segments=np.argmin(distance2, axis=-1),
+        segments=nearest_segment(x, y, centers),
         centers=centers,
     )
     return 1e9 * drift_opd(pupil, rms_nm, rng=rng)

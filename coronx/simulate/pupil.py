@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from coronx.refdata.modes import CoronagraphMode
+from coronx.refdata.segments import nearest_segment, segment_centers
 
 __all__ = [
     "DIAMETER",
@@ -24,7 +25,6 @@ __all__ = [
     "build_pupil",
     "lyot_stop",
     "primary",
-    "segment_centers",
     "telescope_axes",
 ]
 
@@ -99,7 +99,6 @@ def build_pupil(mode: CoronagraphMode, size: int) -> Pupil:
     axis = _axis(size)
     x, y = telescope_axes(size, turn)
     centers = segment_centers()
-    distance2 = (x[..., None] - centers[:, 0]) ** 2 + (y[..., None] - centers[:, 1]) ** 2
     return Pupil(
         u=axis,
         v=axis,
@@ -107,7 +106,7 @@ def build_pupil(mode: CoronagraphMode, size: int) -> Pupil:
         y=y,
         amplitude=_bin(fine_amplitude),
         stop=_bin(lyot_stop(mode, fine_amplitude, fine_x, fine_y)),
-        segments=np.argmin(distance2, axis=-1),
+        segments=nearest_segment(x, y, centers),
         centers=centers,
     )
 
@@ -150,18 +149,6 @@ def _sample(optic: poppy.AnalyticOpticalElement, size: int) -> NDArray[np.float6
 def _bin(fine: NDArray[np.float64]) -> NDArray[np.float64]:
     size = fine.shape[0] // _FINE
     return fine.reshape(size, _FINE, size, _FINE).mean(axis=(1, 3))
-
-
-def segment_centers() -> NDArray[np.float64]:
-    """Return the centres of the segments in metres, telescope's axes, shape (18, 2)."""
-    pitch = _FLAT_TO_FLAT + _GAP
-    rows = []
-    for q in range(-2, 3):
-        for r in range(-2, 3):
-            ring = max(abs(q), abs(r), abs(q + r))
-            if 0 < ring <= 2:
-                rows.append((pitch * np.sqrt(0.75) * q, pitch * (r + q / 2)))
-    return np.array(rows)
 
 
 def lyot_stop(

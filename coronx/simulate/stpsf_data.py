@@ -17,13 +17,13 @@ from scipy.ndimage import binary_dilation
 
 from coronx.refdata.modes import MODES, CoronagraphMode
 from coronx.refdata.psf_data import MIN_VERSION, PUPIL, instrument_name
+from coronx.refdata.segments import nearest_segment, segment_centers
 from coronx.simulate.bandpass import BANDPASSES
 from coronx.simulate.pupil import (
     DIAMETER,
     Pupil,
     lyot_stop,
     primary,
-    segment_centers,
     telescope_axes,
 )
 from coronx.simulate.wavefront import static_opd
@@ -70,7 +70,8 @@ def build_stpsf_data(folder: Path) -> Path:
     x, y = telescope_axes(_SIZE, 0.0)
     amplitude = primary(_SIZE)
     _save(folder / PUPIL, amplitude)
-    _save(folder / "JWpupil_segments_RevW_npix1024.fits.gz", (_nearest(x, y) + 1) * (amplitude > 0))
+    numbers = nearest_segment(x, y, segment_centers()) + 1
+    _save(folder / "JWpupil_segments_RevW_npix1024.fits.gz", numbers * (amplitude > 0))
     write_opd(folder / OPD, _wavefront(amplitude))
     _aberrations(folder / "si_zernikes_coron_wfe.fits", ("NIRCamSWA", "NIRCamLWA"), _NIRCAM)
     _aberrations(folder / "si_zernikes_isim_cv3.fits", ("MIRI", "NIRCamSWA"), _MIRI)
@@ -136,6 +137,7 @@ def _sensing(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float
 def _wavefront(amplitude: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y = telescope_axes(_SIZE // _COARSE, 0.0)
     middle = amplitude[_COARSE // 2 :: _COARSE, _COARSE // 2 :: _COARSE]
+    centers = segment_centers()
     pupil = Pupil(
         u=x[0],
         v=y[:, 0],
@@ -143,8 +145,8 @@ def _wavefront(amplitude: NDArray[np.float64]) -> NDArray[np.float64]:
         y=y,
         amplitude=middle,
         stop=middle,
-        segments=_nearest(x, y),
-        centers=segment_centers(),
+        segments=nearest_segment(x, y, centers),
+        centers=centers,
     )
     opd = static_opd(pupil, 65.0, rng=np.random.default_rng(20220730))
     return 1e9 * np.kron(opd, np.ones((_COARSE, _COARSE)))
@@ -155,15 +157,6 @@ def _save(path: Path, array: NDArray) -> None:
     hdu = fits.PrimaryHDU(array.astype(np.uint8))
     hdu.header.update(_HEADER | {"VERSION": 4})
     hdu.writeto(path, overwrite=True)
-
-
-def _nearest(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
-    nearest, closest = np.zeros(x.shape, dtype=np.int64), np.full(x.shape, np.inf)
-    for number, (cx, cy) in enumerate(segment_centers()):
-        distance = (x - cx) ** 2 + (y - cy) ** 2
-        nearest[distance < closest] = number
-        closest = np.minimum(closest, distance)
-    return nearest
 
 
 def _aberrations(path: Path, names: tuple[str, ...], coefficients: tuple[float, ...]) -> None:

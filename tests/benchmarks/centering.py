@@ -23,11 +23,11 @@ from coronx.refdata.modes import MODES
 from coronx.refdata.psf_model import star_model
 from coronx.refdata.star_prediction import ExpectedStar
 from coronx.refdata.transmission import transmission
-from coronx.refdata.wavefront_modes import drift_modes
 from coronx.simulate.drift import random_drift
 from coronx.simulate.optics import Coronagraph
 from coronx.simulate.stpsf_data import OPD, build_stpsf_data
 from coronx.simulate.wavefront import drift_opd, static_opd
+from tests.benchmarks.mirror_modes import mirror_modes
 
 __all__ = ["SimulatedStar", "Trial", "main", "trials"]
 
@@ -161,7 +161,7 @@ class _Global(ExpectedStar):
     def _modes(self, offset: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         star = self._model
         if self._shapes is None:
-            self._shapes = drift_modes(star.pupil_x, star.pupil_y, star.pupil_amplitude)
+            self._shapes = mirror_modes(star.pupil_x, star.pupil_y, star.pupil_amplitude)
         return super()._modes(offset, shape)
 
 

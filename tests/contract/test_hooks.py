@@ -1,5 +1,7 @@
 """Every step that changes exposures serves as a hook of the host's steps."""
 
+import json
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -83,6 +85,10 @@ def test_before_a_step_of_the_host(entry, exposure, options):
 
 def test_the_example_of_the_documentation(make_association, strun, tmp_path):
     asn = make_association(tmp_path, nints=1)
+    table = json.loads(asn.read_text())
+    members = table["products"][0]["members"]
+    members[:] = [members[0], *members[-2:]]  # the host's alignment takes long
+    asn.write_text(json.dumps(table))
     done = strun(
         "calwebb_coron3", asn, "--output_dir", tmp_path / "out",
         "--steps.outlier_detection.post_hooks=coronx.FixBadPixelsStep(sigma=5),",

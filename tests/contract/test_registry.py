@@ -68,7 +68,7 @@ OPTIONS = {
 }
 
 # The steps that change exposures read those that the one before them in the chain has saved.
-STEMS = ["target_00001", "target_00002", *(f"psfstar_{n:05d}" for n in (1, 2, 3))]
+STEMS = ["target_00001", "target_00002", "psfstar_00001", "psfstar_00002"]
 SKIES = ["sky_00001", "psfsky_00001"]
 BY_NAME = {entry.name: entry for entry in REGISTRY}
 
@@ -141,6 +141,8 @@ def chain_run(tmp_path_factory, make_association, make_exposure, strun):
     folder = tmp_path_factory.mktemp("chain")
     asn = make_association(folder, nints=3)
     table = json.loads(asn.read_text())
+    members = table["products"][0]["members"]
+    members[:] = [member for member in members if member["expname"].startswith(tuple(STEMS))]
     for stem in SKIES:
         kind = "psf_background" if stem.startswith("psf") else "background"
         sky = make_exposure(
@@ -150,7 +152,7 @@ def chain_run(tmp_path_factory, make_association, make_exposure, strun):
         )  # fmt: skip
         sky.meta.observation.bkgdtarg = True
         sky.save(str(folder / sky.meta.filename))
-        table["products"][0]["members"].append({"expname": sky.meta.filename, "exptype": kind})
+        members.append({"expname": sky.meta.filename, "exptype": kind})
     asn.write_text(json.dumps(table))
     out = folder / "out"
     options = []
@@ -339,10 +341,8 @@ def test_pipeline_leaves_open_members_alone(coron3_run):
         np.testing.assert_array_equal(result.data, saved.data)
 
 
-# What is asked for a second time is done a second time: another margin, another blur.
-REPEATED = {"pad_frames", "crop_frames", "coadd_frames", "remove_frames", "blur_frames"} | {
-    "high_pass_filter"
-}
+# What is asked for a second time is done a second time: another margin, another block.
+REPEATED = {"pad_frames", "crop_frames", "coadd_frames", "remove_frames"}
 
 
 @pytest.mark.parametrize(

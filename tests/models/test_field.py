@@ -3,7 +3,8 @@ import pytest
 from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.field import good_samples, halo_of, mask_of, mean_of, open_field
+from coronx.models.arrays import good_samples
+from coronx.models.field import halo_of, mask_of, mean_of, open_field
 from coronx.refdata.field_edges import field_edges
 from coronx.refdata.modes import MODES
 from coronx.refdata.transmission import transmission

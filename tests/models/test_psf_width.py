@@ -24,13 +24,18 @@ def test_without_a_wcs_the_pixels_area_tells(exposure):
 
 def test_a_blur_adds_in_quadrature(exposure):
     sharp = psf_width(exposure)
-    if not hasattr(extend(exposure).meta.coronx, "blur_sigma"):
-        pytest.skip("no exposure is ever blurred")
-    exposure.meta.coronx.blur_sigma = 1.0
+    extend(exposure).meta.coronx.blur_sigma = 1.0
     assert psf_width(exposure) == pytest.approx(np.hypot(sharp, 2.3548), rel=1e-3)
 
 
 def test_an_unknown_filter_is_refused_with_the_files_name(exposure):
     exposure.meta.instrument.filter = "F150W"
     with pytest.raises(InputError, match=r"star_00001.*F150W.*F356W.*give fwhm"):
+        psf_width(exposure)
+
+
+def test_an_unknown_size_of_a_pixel_is_refused(exposure):
+    exposure.meta.wcs = None
+    exposure.meta.photometry.pixelarea_arcsecsq = None
+    with pytest.raises(InputError, match=r"star_00001.*size of a pixel.*give fwhm"):
         psf_width(exposure)

@@ -6,7 +6,8 @@ from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from coronx.models.psfalign import OUTSIDE, PsfAlignModel
+from coronx.models.flags import OUTSIDE
+from coronx.models.psfalign import PsfAlignModel
 from coronx.models.schema import extend, plane_table, shift_table
 from coronx.ops.registration import Registration
 from coronx.ops.shift import shift_flags, shift_image, shift_variance

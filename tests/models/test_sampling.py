@@ -48,5 +48,7 @@ def test_auto_needs_the_size_of_a_pixel(exposure):
     assert chosen_blur(exposure, "auto") == pytest.approx(AUTO, rel=0.01)
     exposure.meta.photometry.pixelarea_arcsecsq = None
     assert fit_blur(exposure) == 0.0
-    with pytest.raises(InputError, match=r"a_calints.*needs the size of a pixel"):
+    with pytest.raises(
+        InputError, match=r"a_calints.*needs the size of a pixel.*give the blur's sigma"
+    ):
         chosen_blur(exposure, "auto")

@@ -37,7 +37,7 @@ def test_places_of_integrations_are_read_as_they_were_written(exposure):
     record_places(exposure, given, sigma, good, source="test")
     star = find_star(exposure)
     assert (star.x, star.y, star.source) == (pytest.approx(150.2), pytest.approx(170.1), "test")
-    assert exposure.meta.coronx.star_sigma_x == pytest.approx(0.2)
+    assert exposure.meta.coronx.star_sigma_x == pytest.approx(0.4 / np.sqrt(2.0))
     assert exposure.star_places["x"][0] == 151.0  # 1-indexed in tables
     places, told = star_places(exposure)
     np.testing.assert_allclose(places[:2], given[:2])

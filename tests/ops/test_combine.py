@@ -15,7 +15,7 @@ def test_blocks_are_of_consecutive_integrations():
     # Peers interleave: 0, 3, 6 and 1, 4 and 2, 5.
     assert slices(consecutive(7, 3)) == [(0, 3), (3, 6), (6, 7)]
     assert slices(consecutive(6, 3)) == [(0, 3), (3, 6)]
-    assert slices(consecutive(6, 0)) == [(0, 6)]
+    assert slices(consecutive(6, 0)) == slices(consecutive(6, None)) == [(0, 6)]
     assert slices(consecutive(2, 5)) == [(0, 2)]
 
 

@@ -211,8 +211,8 @@ def test_the_mask_of_before_flight_is_named_and_mended(frames, realdata, mask, c
 def test_the_halos_symmetry_puts_the_star_at_one_place_in_all_frames(frames):
     """Another package moved every frame to put its star on CRPIX, by a model of the optics.
 
-    Its centre is not ours: a model whose own offset is left in, as that package's was, puts
-    the star 16 mas above where it is (coronx.refdata.psf_offset).
+    Its centre is not ours. A model whose own offset is left in (coronx.refdata.psf_offset) would
+    be off by about as much; whether that is the cause, nothing here can tell.
     """
     result = RecenterFramesStep.call([str(path) for path in (*frames.science, *frames.psf)])
     places = []

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from coronx.refdata.segment_modes import segment_modes
-from coronx.simulate.pupil import DIAMETER, primary, segment_centers
+from coronx.refdata.segments import nearest_segment, segment_centers
+from coronx.simulate.pupil import DIAMETER, primary
 
 SIZE = 128
 
@@ -43,8 +44,7 @@ def test_each_segment_moves_alone(pupil, modes):
 def test_together_they_make_any_pose_of_the_segments(pupil, modes):
     x, y, amplitude = pupil
     inside = amplitude > 0.5
-    centers = segment_centers()
-    nearest = np.argmin(np.hypot(x[..., None] - centers[:, 0], y[..., None] - centers[:, 1]), -1)
+    nearest = nearest_segment(x, y, segment_centers())
     rng = np.random.default_rng(1)
     a, b, c = rng.normal(size=(3, 18))[:, nearest]
     wavefront = (a + b * x + c * y)[inside]

@@ -168,7 +168,7 @@ def test_err_and_variances_agree(aligned):
 
 def test_inputs_are_not_touched(exposures):
     copies = [m.copy() for m in exposures]
-    run(exposures[::2], method="lanczos", max_shift=3.0)
+    run(exposures[::2], interpolation="lanczos", max_shift=3.0)
     for given, copy in zip(exposures, copies, strict=True):
         for name in ("data", "err", "dq"):
             np.testing.assert_array_equal(getattr(given, name), getattr(copy, name))
@@ -320,10 +320,10 @@ def test_all_of_the_frame_can_be_fitted(exposures):
     np.testing.assert_allclose(shifts_of(result[1]), true_shifts("psf1"), atol=TOLERANCE)
 
 
-def test_methods_agree_where_the_scene_is_sampled(exposures, aligned):
+def test_interpolations_agree_where_the_scene_is_sampled(exposures, aligned):
     inner = np.s_[20:-20, 20:-20]
-    for method in ("spline", "lanczos"):
-        other = run([exposures[0], exposures[2]], method=method)[1]
+    for way in ("spline", "lanczos"):
+        other = run([exposures[0], exposures[2]], interpolation=way)[1]
         difference = (other.data[0] - aligned[2].data[0])[inner]
         assert 0.0 < np.std(difference) < 2.5
         assert np.median(other.err[0][inner]) < np.median(aligned[2].err[0][inner])

@@ -10,7 +10,7 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from coronx import SubtractBackgroundStep
 from coronx.errors import InputError
 from coronx.models.arrays import arrays_of
-from coronx.ops.background import median_error_factor
+from coronx.ops.median_efficiency import median_efficiency
 from coronx.refdata.field_edges import field_edges
 from coronx.refdata.glow_stick import near_glow_sticks, near_star
 from coronx.refdata.modes import MODES
@@ -84,7 +84,7 @@ def test_errors_hold_the_median_s_own(target, background):
     mean = np.sqrt(np.sum(background.err**2, axis=0)) / 3
     added = np.sqrt(result.err**2 - target.err**2)
     ratio = (added / mean)[np.isfinite(target.err)]
-    assert np.median(ratio) == pytest.approx(median_error_factor(3), rel=2e-3)
+    assert np.median(ratio) == pytest.approx(np.sqrt(median_efficiency(3)), rel=2e-3)
     known = np.isfinite(result.err)
     total = result.var_poisson + result.var_rnoise + result.var_flat
     assert np.allclose(total[known], result.err[known] ** 2, rtol=1e-4)
@@ -136,8 +136,8 @@ def test_blocks_are_subtracted_one_from_one(target):
     assert result.data[:, 50, 50].tolist() == [1, 1, 2, 2, 3]
     # A short last block has the error of its own number: two and one of the two files.
     added = np.square(result.err[:, 50, 50]) - 1
-    assert added[:4] == pytest.approx(median_error_factor(4) ** 2 / 4, rel=1e-3)
-    assert added[4] == pytest.approx(median_error_factor(3) ** 2 / 3, rel=1e-3)
+    assert added[:4] == pytest.approx(median_efficiency(4) / 4, rel=1e-3)
+    assert added[4] == pytest.approx(median_efficiency(3) / 3, rel=1e-3)
     with pytest.raises(InputError, match=r"^two_.*nints_per_med = 2 gives 2 blocks, but 3 of .*b1"):
         run(two, of_one, more, nints_per_med=2)
     with pytest.raises(InputError, match=r"^b2_.*nints_per_med = 1 gives 6 blocks, but 5 of b1_"):

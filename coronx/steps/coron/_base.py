@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.nddata.bitmask import interpret_bit_flags
 from jwst.datamodels import ModelContainer
+from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
@@ -145,6 +147,10 @@ class CoronStep(Guest):
         result = extend(model.copy(shared))
         setattr(result.meta.coronx, self._own_name(), None)
         return result
+
+    def bad_pixels(self, model: CubeModel) -> NDArray[np.bool_]:
+        """Return the pixels that have one of the flags of the parameter bad_bits, (n, ny, nx)."""
+        return (model.dq & np.uint32(bit_mask(self.bad_bits))) != 0
 
     @staticmethod
     def new_like(model: CubeModel, **arrays: Any) -> CubeModel:

@@ -7,19 +7,18 @@ import numpy as np
 from jwst.datamodels import ModelContainer
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel
-from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.flags import MENDED, OUTSIDE
 from coronx.models.members import check_alike, role_of
 from coronx.models.pointing import displace
-from coronx.models.psfalign import OUTSIDE
 from coronx.models.sampling import chosen_blur, fit_blur, record_blur
 from coronx.models.schema import shift_table
 from coronx.models.star_places import has_star, record_places, registration_by_header, star_places
 from coronx.models.variance import set_moved_error
 from coronx.ops.frame_alignment import make_template, mean_variance, measure_frames, move_frames
 from coronx.ops.registration import Registration, Template
-from coronx.steps.coron._base import CoronStep, bit_mask
+from coronx.steps.coron._base import CoronStep
 from coronx.steps.coron._registering import fit_mask, name_failures
 
 __all__ = ["AlignFramesStep"]
@@ -59,7 +58,6 @@ class AlignFramesStep(CoronStep):
     """
 
     class_alias = "coronx_align_frames"
-
     once = True
 
     spec = """
@@ -68,7 +66,7 @@ class AlignFramesStep(CoronStep):
         align_to_file = string(default=None)  # Align to the first integration of this exposure
         recenter = boolean(default=False)  # Move the star to the frame's middle, (n - 1) / 2, as well
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y in the frame that is aligned to; by default as recorded
-        method = option("fourier", "spline", "lanczos", default="fourier")  # How frames are interpolated
+        interpolation = option("fourier", "spline", "lanczos", default="fourier")  # How frames are moved
         blur = string(default="none")  # Blur in the same interpolation: none, auto (PSF to 3.45 pixels), or a sigma in pixels
         mask = option("psfmask", "circle", "annulus", "rectangle", "none", default="psfmask")  # What is fitted: PSFMASK, or what is within a shape about the star
         mask_shape = float_list(default=None)  # Radius; inner, outer radius; or width (x), height (y); in pixels
@@ -144,7 +142,7 @@ class AlignFramesStep(CoronStep):
         try:
             return make_template(
                 first.data[0],
-                self._bad(first)[0],
+                self.bad_pixels(first)[0],
                 mask=mask,
                 variance=variance,
                 max_shift=self.max_shift,
@@ -156,15 +154,12 @@ class AlignFramesStep(CoronStep):
                 "aligned"
             ) from err
 
-    def _bad(self, model: CubeModel) -> NDArray[np.bool_]:
-        return (model.dq & np.uint32(bit_mask(self.bad_bits))) != 0
-
     def _registered(
         self, model: CubeModel, star: NDArray[np.float64], template: Template | None
     ) -> Registration:
         if template is None:
             return registration_by_header(model, star)
-        return measure_frames(template, model.data, self._bad(model), blur=fit_blur(model))
+        return measure_frames(template, model.data, self.bad_pixels(model), blur=fit_blur(model))
 
     def _aligned(self, models: list[CubeModel], aim: _Aim) -> list[CubeModel]:
         stars = [m for m in models if _shows_star(m)]
@@ -206,15 +201,13 @@ class AlignFramesStep(CoronStep):
             model.data,
             model.err,
             model.dq,
-            self._bad(model),
+            self.bad_pixels(model),
             found.shift,
             lost=~found.converged,
             outside=OUTSIDE,
-            method=self.method,
+            method=self.interpolation,
             blur=sigma,
-            repaired=pixel["FLUX_ESTIMATED"],
-            unusable=pixel["DO_NOT_USE"],
-            blank=pixel["NON_SCIENCE"],
+            **MENDED,
         )
         result.data, result.dq = moved.data, moved.flags
         set_moved_error(result, model, np.sqrt(moved.variance), found.shift)

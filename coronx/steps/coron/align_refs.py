@@ -8,8 +8,9 @@ from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.flags import OUTSIDE
 from coronx.models.members import check_alike
-from coronx.models.psfalign import OUTSIDE, PsfAlignModel
+from coronx.models.psfalign import PsfAlignModel
 from coronx.models.schema import shift_table
 from coronx.ops.alignment import (
     AlignedStack,

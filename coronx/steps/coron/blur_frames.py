@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel
-from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import name_of
+from coronx.models.flags import MENDED
 from coronx.models.sampling import chosen_blur, record_blur
 from coronx.models.variance import set_moved_error
 from coronx.ops.blur import blur_frames
-from coronx.steps.coron._base import CoronStep, bit_mask
+from coronx.steps.coron._base import CoronStep
 
 __all__ = ["BlurFramesStep"]
 
@@ -26,7 +26,6 @@ class BlurFramesStep(CoronStep):
     """
 
     class_alias = "coronx_blur_frames"
-
     once = True
 
     spec = """
@@ -61,11 +60,9 @@ class BlurFramesStep(CoronStep):
             model.data,
             model.err,
             model.dq,
-            (model.dq & np.uint32(bit_mask(self.bad_bits))) != 0,
+            self.bad_pixels(model),
             sigma,
-            repaired=pixel["FLUX_ESTIMATED"],
-            unusable=pixel["DO_NOT_USE"],
-            blank=pixel["NON_SCIENCE"],
+            **MENDED,
         )
         result.data, result.dq = data, flags
         set_moved_error(result, model, np.sqrt(variance), np.zeros((len(data), 2)))

@@ -8,7 +8,7 @@ from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.models.variance import set_moved_error
 from coronx.ops.high_pass import high_pass
-from coronx.steps.coron._base import CoronStep, bit_mask
+from coronx.steps.coron._base import CoronStep
 
 __all__ = ["HighPassFilterStep"]
 
@@ -20,7 +20,6 @@ class HighPassFilterStep(CoronStep):
     """
 
     class_alias = "coronx_high_pass_filter"
-
     once = True
 
     spec = """
@@ -45,7 +44,7 @@ class HighPassFilterStep(CoronStep):
         return self.each(init, self._filtered)
 
     def _filtered(self, model: CubeModel) -> CubeModel:
-        bad = (model.dq & np.uint32(bit_mask(self.bad_bits))) != 0
+        bad = self.bad_pixels(model)
         data, variance = np.empty_like(model.data), np.empty_like(model.err)
         for n, image in enumerate(model.data):
             data[n], variance[n] = high_pass(image, model.err[n] ** 2, bad[n], size=self.size)

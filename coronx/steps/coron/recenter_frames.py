@@ -7,12 +7,11 @@ import numpy as np
 from jwst.datamodels import ModelContainer
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel
-from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.flags import MENDED, OUTSIDE
 from coronx.models.members import check_good, role_of
 from coronx.models.pointing import StarPlace, displace, find_star, mask_place
-from coronx.models.psfalign import OUTSIDE
 from coronx.models.star_measurement import (
     Measured,
     by_model,
@@ -41,7 +40,6 @@ class RecenterFramesStep(CoronStep):
     """
 
     class_alias = "coronx_recenter_frames"
-
     once = True
 
     spec = """
@@ -168,12 +166,9 @@ class RecenterFramesStep(CoronStep):
         middle = np.array([(nx - 1) / 2, (ny - 1) / 2])
         own = self.per_integration & found.good[:, None]
         shifts = middle - np.where(own, found.places, mean)
-        bits = np.uint32(bit_mask(self.bad_bits))
         moved = move_frames(
-            model.data, model.err, model.dq, (model.dq & bits) != 0, shifts,
-            outside=OUTSIDE, method=self.interpolation,
-            repaired=pixel["FLUX_ESTIMATED"], unusable=pixel["DO_NOT_USE"],
-            blank=pixel["NON_SCIENCE"],
+            model.data, model.err, model.dq, self.bad_pixels(model), shifts,
+            outside=OUTSIDE, method=self.interpolation, **MENDED,
         )  # fmt: skip
         result.data, result.dq = moved.data, moved.flags
         set_moved_error(result, model, np.sqrt(moved.variance), shifts)

@@ -8,15 +8,14 @@ from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.errors import InputError, name_of
-from coronx.models.arrays import arrays_of
+from coronx.models.arrays import arrays_of, good_samples
 from coronx.models.background import Block, Scaling, combine_exposures, fit_scale
 from coronx.models.background_choice import find_backgrounds
-from coronx.models.field import good_samples
 from coronx.models.members import check_alike, role_of
-from coronx.models.schema import level_table
+from coronx.models.schema import level_table, levels_of
 from coronx.models.variance import set_error
-from coronx.ops.background import consecutive_blocks
 from coronx.ops.background_scale import BackgroundScale
+from coronx.ops.combine import consecutive
 from coronx.ops.sky_level import sky_levels
 from coronx.steps.coron._base import CoronStep
 
@@ -44,12 +43,12 @@ class SubtractBackgroundStep(CoronStep):
         suffix = string(default='bgsub')  # Suffix of the product
     """  # noqa: E501
 
-    def process(self, exposures: Any) -> CubeModel | ModelContainer:
+    def process(self, init: Any) -> CubeModel | ModelContainer:
         """Subtract backgrounds.
 
         Parameters
         ----------
-        exposures : str, Path, CubeModel, ModelContainer or list
+        init : str, Path, CubeModel, ModelContainer or list
             An association with its backgrounds, or exposures.
 
         Returns
@@ -62,7 +61,7 @@ class SubtractBackgroundStep(CoronStep):
         InputError
             If an exposure has no background, or one that cannot be used.
         """
-        return self.together(exposures, self._subtract_all)
+        return self.together(init, self._subtract_all)
 
     def _subtract_all(self, models: list[CubeModel]) -> list[CubeModel]:
         given = [self.open_cube(path) for path in self.background]
@@ -84,7 +83,7 @@ class SubtractBackgroundStep(CoronStep):
         return results
 
     def _subtract(self, model: CubeModel, blocks: list[Block], names: list[str]) -> CubeModel:
-        cuts = consecutive_blocks(model.shape[0], self.nints_per_med)
+        cuts = consecutive(model.shape[0], self.nints_per_med)
         if len(cuts) != len(blocks):
             raise InputError(
                 f"{name_of(model)}: nints_per_med = {self.nints_per_med} gives {len(cuts)} blocks, "
@@ -113,10 +112,7 @@ class SubtractBackgroundStep(CoronStep):
                 good = good_samples(model) & np.isfinite(data)
                 levels = sky_levels(data, good, fitted.sky, extra=fitted.halo.model)
                 result.levels = level_table(levels, fitted.halo.sigma)
-                level, sigma = (
-                    np.nan_to_num(result.levels[name]).astype(np.float32)[:, None, None]
-                    for name in ("level", "sigma")
-                )
+                level, sigma = levels_of(result.levels)
                 data, square = data - level, square + np.square(sigma)
         result.data = data
         set_error(result, model, np.sqrt(square))

@@ -8,8 +8,9 @@ from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.errors import InputError, name_of
-from coronx.models.field import good_samples, halo_of, mean_of, open_field
-from coronx.models.schema import level_table
+from coronx.models.arrays import good_samples
+from coronx.models.field import halo_of, mean_of, open_field
+from coronx.models.schema import level_table, levels_of
 from coronx.models.variance import set_error
 from coronx.ops.sky_level import border_of, sky_levels
 from coronx.steps.coron._base import CoronStep
@@ -38,12 +39,12 @@ class SubtractMedianStep(CoronStep):
         suffix = string(default='medsub')  # Suffix of the product
     """  # noqa: E501
 
-    def process(self, exposures: Any) -> CubeModel | ModelContainer:
+    def process(self, init: Any) -> CubeModel | ModelContainer:
         """Subtract levels.
 
         Parameters
         ----------
-        exposures : str, Path, CubeModel, ModelContainer or list
+        init : str, Path, CubeModel, ModelContainer or list
             An exposure, an association, or several exposures.
 
         Returns
@@ -56,7 +57,7 @@ class SubtractMedianStep(CoronStep):
         InputError
             If an exposure has no pixel to take a level of, or the border no middle.
         """
-        return self.each(exposures, self._subtract)
+        return self.each(init, self._subtract)
 
     def _subtract(self, model: CubeModel) -> CubeModel:
         good = good_samples(model)
@@ -81,10 +82,7 @@ class SubtractMedianStep(CoronStep):
         )
         result = self.copy_of(model)
         result.levels = level_table(levels, halo.sigma)
-        level, sigma = (
-            np.nan_to_num(result.levels[name]).astype(np.float32)[:, np.newaxis, np.newaxis]
-            for name in ("level", "sigma")
-        )
+        level, sigma = levels_of(result.levels)
         result.data = model.data - level
         set_error(result, model, np.hypot(model.err, sigma))
         log.info(

@@ -1,4 +1,4 @@
-"""Low-order shapes in which the telescope's wavefront drifts.
+"""Low-order shapes of the whole mirror, which the segments' modes are compared with.
 
 The secondary mirror moves (focus, coma), the primary's backplane bends (astigmatism, trefoil,
 spherical aberration), and its two folded wings tilt about their hinges with the sunshield's
@@ -8,12 +8,12 @@ temperature (Perrin et al. 2018, SPIE 10698; McElwain et al. 2023, PASP 135).
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["drift_modes"]
+__all__ = ["mirror_modes"]
 
 _HINGE = 1.72  # metres from the middle: each wing is the outermost column of three segments
 
 
-def drift_modes(
+def mirror_modes(
     x: NDArray[np.float64], y: NDArray[np.float64], amplitude: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return drift modes over a pupil.
