@@ -158,13 +158,13 @@ def test_outliers_in_time(make_exposure, caplog):
     assert any("timeints needs 3 integrations" in r.getMessage() for r in caplog.records)
 
 
-def test_dq_flags_are_an_option(exposure):
-    options = {"detect": "dq", "dq_flags": ["HOT"], "repair": "interp2d"}
+def test_bad_bits_are_an_option(exposure):
+    options = {"detect": "dq", "bad_bits": ["HOT"], "repair": "interp2d"}
     made = run(exposure, **options)
     assert (made.dq[:, 50, 50] & ESTIMATED != 0).all()
     np.testing.assert_array_equal(run(made, **options).data, made.data)
     with pytest.raises(InputError, match="LUKEWARM"):
-        run(exposure, dq_flags=["LUKEWARM"])
+        run(exposure, bad_bits=["LUKEWARM"])
 
 
 def test_thresholds_are_options(exposure):

@@ -45,7 +45,7 @@ class FixBadPixelsStep(CoronStep):
     spec = """
         detect = force_list(default=list("dq", "timeints", "sigclip"))  # Ways to find bad pixels, in order: dq, sigclip, timeints, gradient, custom; or none
         repair = force_list(default=list("timemed", "interp2d", "medfilt"))  # Ways to repair them; each takes what those before it left: timemed, localmed, medfilt, interp2d, kernel; or none
-        dq_flags = force_list(default=list("DO_NOT_USE"))  # dq: flags of bad pixels, names or integers
+        bad_bits = force_list(default=list("DO_NOT_USE"))  # dq: flags of bad pixels, names or integers
         sigma = float(default=3.8,min=1.0)  # sigclip: threshold of pixels too bright
         neg_sigma = float(default=4.0,min=1.0)  # sigclip: threshold of pixels too dark
         guard = float(default=1.25,min=0.0)  # sigclip, gradient: times the sharpest feature the PSF permits, which is no bad pixel
@@ -135,7 +135,7 @@ class FixBadPixelsStep(CoronStep):
         for method in _chosen("detect", self.detect, _DETECT):
             rest = usable & ~flagged & ~found
             if method in ("dq", "custom"):
-                mask = np.uint32(bit_mask(self.dq_flags))
+                mask = np.uint32(bit_mask(self.bad_bits))
                 there = (model.dq & mask != 0) | ~np.isfinite(data)
                 new = (there if method == "dq" else self._map(model)) & ~leave & ~flagged
                 flagged |= new
