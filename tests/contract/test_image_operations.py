@@ -1,4 +1,4 @@
-"""What holds for every step that changes exposures, and did not for the package people come from."""
+"""What every step that changes exposures keeps to, and the peer does not."""
 
 import socket
 import sys
