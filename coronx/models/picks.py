@@ -67,6 +67,8 @@ def read_picks(option: str, words: Sequence[Any]) -> list[Pick]:
                 f"{option} = {word}: not a number, a range (4-6), or a file's name with either "
                 "(jw*_calints.fits:1,3)"
             )
-        low = int(match[1])
-        found.setdefault(name, []).extend(range(low, int(match[2] or low) + 1))
+        low, high = int(match[1]), int(match[2] or match[1])
+        if high < low:
+            raise InputError(f"{option} = {word}: an empty range; give the lower number first")
+        found.setdefault(name, []).extend(range(low, high + 1))
     return [Pick(name, tuple(numbers)) for name, numbers in found.items()]

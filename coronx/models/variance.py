@@ -36,6 +36,7 @@ def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) ->
     if read is None:
         result.var_rnoise = total
         result.var_poisson = np.zeros_like(total)
+        _empty(result, "var_flat")
         return
     result.var_rnoise = np.where(np.isfinite(read), read, total)
     total -= read
@@ -44,6 +45,8 @@ def set_error(result: CubeModel, source: CubeModel, err: NDArray[np.float32]) ->
     result.var_poisson = np.fmax(total, np.float32(0.0), out=total)  # 0 for NaN, too
     if flat is not None:
         result.var_flat = flat.copy()
+    else:
+        _empty(result, "var_flat")
 
 
 def set_moved_error(
@@ -84,6 +87,7 @@ def set_moved_error(
             np.copyto(part[n], np.nan, where=gone)
             rest -= part[n]
     result.err, result.var_poisson = err, left
+    _empty(result, "var_flat")
     for name, part in parts.items():
         setattr(result, name, part)
 
@@ -99,6 +103,16 @@ def _array(model: CubeModel, name: str) -> NDArray[np.float32] | None:
     values = array_of(model, name)
     told = values is not None and values.shape == model.shape and bool((values > 0.0).any())
     return values if told else None
+
+
+def _empty(result: CubeModel, name: str) -> None:
+    """Make a variance that the source had, but did not tell anything by, zero where ERR is known.
+
+    What is in it, zeros and NaN, is of the source's pixels, which may be elsewhere now.
+    """
+    values = array_of(result, name)
+    if values is not None:
+        setattr(result, name, np.where(np.isnan(result.err), result.err, np.float32(0.0)))
 
 
 def set_repaired_error(
@@ -130,8 +144,8 @@ def set_repaired_error(
     result.err = err
     rest = np.square(err, dtype=np.float32)
     for name in ("var_rnoise", "var_flat"):
-        values = _array(source, name)
-        if values is not None:
+        values = array_of(source, name)
+        if values is not None and values.shape == source.shape:
             part = np.clip(np.nan_to_num(values), 0.0, rest)
             setattr(result, name, np.where(repaired, part, values))
             rest = rest - part

@@ -21,7 +21,7 @@ from coronx.pipelines._chain import CHAIN, DEFAULTS
 from coronx.pipelines._settings import mode_settings
 from coronx.pipelines._star import Star, locate
 from coronx.steps._guest import Guest, crds_context
-from coronx.steps.coron._base import bit_mask
+from coronx.steps.coron._base import CoronStep, bit_mask
 from coronx.steps.coron.align_refs import AlignRefsStep
 from coronx.steps.coron.hlsp import HlspStep
 from coronx.steps.coron.klip import KlipStep
@@ -138,6 +138,10 @@ class Coron3Pipeline(Guest, JwstPipeline):
                 step.output_dir or self.output_dir or "." for step in steps
             ):
                 check_folder(folder)
+        for name in CHAIN:
+            step = getattr(self, name)
+            if isinstance(step, CoronStep) and not step.skip:
+                step.check_options()
         science, models = members.of("science"), members.models
         check_alike(models)
         for model in models:

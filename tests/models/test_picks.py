@@ -27,6 +27,11 @@ def test_what_is_neither_is_refused(word):
         read_picks("integrations", [word])
 
 
+def test_a_range_that_is_empty_is_refused():
+    with pytest.raises(InputError, match="integrations = 3-1: an empty range"):
+        read_picks("integrations", ["3-1"])
+
+
 def test_names_and_numbers_meant():
     pick = Pick("jw*_00002_*", (1, 3))
     assert pick.names("jw01_00002_calints.fits")

@@ -104,3 +104,37 @@ def test_only_repaired_pixels_get_new_parts(result):
     bare = CubeModel(data=np.ones(SHAPE, np.float32))
     set_repaired_error(result, bare, err, repaired)
     np.testing.assert_allclose(result.var_rnoise, err**2)
+
+
+def zeros_and_nan():
+    """Return a source whose flat-field variance is zero but in a column, where it is NaN."""
+    given = source(var_rnoise=2.0, var_poisson=2.0, var_flat=0.0)
+    given.err = np.full(SHAPE, 2.0, np.float32)
+    for name in ("err", "var_rnoise", "var_poisson", "var_flat"):
+        getattr(given, name)[:, :, 2] = np.nan
+    return given
+
+
+def test_a_part_that_tells_nothing_leaves_no_nan_where_there_is_an_error():
+    given = zeros_and_nan()
+    err = np.full(SHAPE, 3.0, np.float32)
+    err[0, 0, 0] = np.nan
+    repaired = np.zeros(SHAPE, bool)
+    repaired[:, :, 2] = True
+    for setting, more in (
+        (set_error, ()),
+        (set_moved_error, (np.array([(0.3, 0.6), (1.0, 0.0)]),)),
+        (set_repaired_error, (repaired,)),
+    ):
+        result = given.copy()
+        setting(result, given, err, *more)
+        known = np.isfinite(err) & (repaired | (setting is not set_repaired_error))
+        np.testing.assert_allclose(total(result)[known], 9.0, err_msg=setting.__name__)
+        assert not np.may_share_memory(result.var_flat, given.var_flat)
+
+
+def test_a_flat_field_alone_is_part_of_what_is_told(result):
+    given = source(var_flat=0.5)
+    result.var_flat = given.var_flat.copy()
+    set_error(result, given, np.full(SHAPE, 3.0, np.float32))
+    np.testing.assert_allclose(total(result), 9.0)

@@ -307,6 +307,22 @@ def test_bits_that_are_no_flags(asn, refused):
 
 
 @pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pad_frames", "npix = nothing: 0 numbers of pixels"),
+        ("crop_frames", "npix and size: neither is given"),
+        ("remove_frames", "integrations, exposures, max_bad_fraction, max_star_offset: none"),
+        ("replace_nans", "cval = nan: not a finite number"),
+        ("coadd_frames", "bad_bits 'UNLUCKY': not DQ flags"),
+    ],
+)
+def test_options_of_the_chain_are_looked_at_before_it_begins(asn, refused, name, message):
+    more = {"replace_nans": ["cval=nan"], "coadd_frames": ["bad_bits=UNLUCKY"]}.get(name, [])
+    options = [f"--steps.{name}.{option}" for option in ("skip=false", *more)]
+    assert message in refused(asn, *options)
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("not json {", "not JSON"),

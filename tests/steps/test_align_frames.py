@@ -308,6 +308,7 @@ def test_shapes_of_the_mask_are_about_the_star_x_before_y(exposures):
         ({"mask": "rectangle", "mask_shape": [50.0]}, "rectangle takes width, height"),
         ({"blur": "much"}, "blur 'much': give none, auto, or a sigma"),
         ({"bad_bits": ["NOT_A_BIT"]}, "not DQ flags"),
+        ({"recenter": True, "star_center": [150.0, -400.0], "mask": "none"}, "nothing is left"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(exposures, options, message):

@@ -265,6 +265,14 @@ def test_given_and_mask(exposure):
         RecenterFramesStep.call(exposure, method="given")
 
 
+def test_a_star_so_far_away_that_nothing_would_be_left_is_refused(exposure):
+    far = [900.0, 172.5]
+    with pytest.raises(InputError, match=r"star_00001.*\(900\.0, 172\.5\).*320 x 320.*star_center"):
+        RecenterFramesStep.call(exposure, star_center=far, measure_only=False)
+    # To be told of, it may be anywhere: a crop may leave it out.
+    assert RecenterFramesStep.call(exposure, star_center=far).meta.coronx.star_x == 901.0
+
+
 def test_a_mask_that_is_not_known_needs_the_star(exposure, caplog):
     other = exposure.copy()
     other.meta.instrument.coronagraph = "NONE"

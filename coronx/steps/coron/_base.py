@@ -30,6 +30,12 @@ class CoronStep(Guest):
     once = False
     """Whether an exposure that went through the step is left as it is when it comes again."""
 
+    def check_options(self) -> None:
+        """Raise an `InputError` for options that make no sense, whatever the exposures.
+
+        A pipeline asks before it begins, so that it does not stop half-way.
+        """
+
     def open_cube(self, init: Any) -> CubeModel:
         """Return a cube of integrations from a path or a model."""
         if isinstance(init, str | Path):

@@ -132,6 +132,11 @@ class AlignFramesStep(CoronStep):
         ny, nx = first.shape[-2:]
         middle = np.array([(nx - 1) / 2, (ny - 1) / 2])
         further = middle - star if self.recenter else np.zeros(2)
+        if (np.abs(further) >= (nx, ny)).any():
+            raise InputError(
+                f"{name_of(first)}: with the star at ({star[0]:.1f}, {star[1]:.1f}) moved to the "
+                f"middle nothing is left of frames of {nx} x {ny} pixels; give another star_center"
+            )
         return _Aim(first, found, template, star, further)
 
     def _template(

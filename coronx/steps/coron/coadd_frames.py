@@ -52,8 +52,12 @@ class CoaddFramesStep(CoronStep):
         InputError
             If `bad_bits` are not DQ flags.
         """
-        self.flags = bit_mask(self.bad_bits)
+        self.check_options()
         return self.each(init, self._change)
+
+    def check_options(self) -> None:
+        """Read `bad_bits`."""
+        self.flags = bit_mask(self.bad_bits)
 
     def _change(self, model: CubeModel) -> CubeModel:
         arrays = arrays_of(model)

@@ -48,11 +48,15 @@ class CropFramesStep(CoronStep):
             If neither `npix` nor `size` is given, they are no such numbers, nothing is left, or
             the window reaches beyond the frame.
         """
+        self.check_options()
+        return self.each(init, self._change)
+
+    def check_options(self) -> None:
+        """Read `npix` and `size`."""
         if not (self.npix or self.size):
             raise InputError("npix and size: neither is given; say what to crop")
         self.sides = whole_numbers("npix", self.npix or [0], sides_of)
         self.window = whole_numbers("size", self.size, tuple) if self.size else None
-        return self.each(init, self._change)
 
     def _change(self, model: CubeModel) -> CubeModel:
         result = self.copy_of(model)

@@ -44,8 +44,12 @@ class PadFramesStep(CoronStep):
         InputError
             If `npix` is not one or four numbers of at least 0.
         """
-        self.sides = whole_numbers("npix", self.npix, sides_of)
+        self.check_options()
         return self.each(init, self._change)
+
+    def check_options(self) -> None:
+        """Read `npix`."""
+        self.sides = whole_numbers("npix", self.npix, sides_of)
 
     def _change(self, model: CubeModel) -> CubeModel:
         result = self.copy_of(model)

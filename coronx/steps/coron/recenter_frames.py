@@ -166,6 +166,11 @@ class RecenterFramesStep(CoronStep):
         middle = np.array([(nx - 1) / 2, (ny - 1) / 2])
         own = self.per_integration & found.good[:, None]
         shifts = middle - np.where(own, found.places, mean)
+        if (np.abs(shifts) >= (nx, ny)).any():
+            raise InputError(
+                f"{name_of(model)}: with the star at ({mean[0]:.1f}, {mean[1]:.1f}) moved to the "
+                f"middle nothing is left of frames of {nx} x {ny} pixels; give another star_center"
+            )
         moved = move_frames(
             model.data, model.err, model.dq, self.bad_pixels(model), shifts,
             outside=OUTSIDE, method=self.interpolation, **MENDED,

@@ -54,6 +54,11 @@ class RemoveFramesStep(CoronStep):
         InputError
             If an option asks for what is not there, or no exposure of a kind would be left.
         """
+        self.check_options()
+        return self.together(init, self._change)
+
+    def check_options(self) -> None:
+        """Read what to remove."""
         self.flags = bit_mask(self.bad_bits)
         criteria = (self.integrations, self.exposures, self.max_bad_fraction < 1.0)
         if not (any(criteria) or self.max_star_offset is not None):
@@ -63,7 +68,6 @@ class RemoveFramesStep(CoronStep):
             )
         self.picks = read_picks("integrations", self.integrations)
         self.picks += [Pick(str(name), None) for name in self.exposures]
-        return self.together(init, self._change)
 
     def _change(self, models: list[CubeModel]) -> list[CubeModel]:
         self._check(models)

@@ -51,9 +51,13 @@ class ReplaceNansStep(CoronStep):
         InputError
             If `cval` is not finite, or an exposure has no finite error.
         """
+        self.check_options()
+        return self.each(init, self._change)
+
+    def check_options(self) -> None:
+        """Refuse a `cval` that is not finite."""
         if not math.isfinite(self.cval):
             raise InputError(f"cval = {self.cval}: not a finite number; give one, 0 say")
-        return self.each(init, self._change)
 
     def _change(self, model: CubeModel) -> CubeModel:
         arrays = arrays_of(model)
