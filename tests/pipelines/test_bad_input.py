@@ -314,10 +314,17 @@ def test_bits_that_are_no_flags(asn, refused):
         ("remove_frames", "integrations, exposures, max_bad_fraction, max_star_offset: none"),
         ("replace_nans", "cval = nan: not a finite number"),
         ("coadd_frames", "bad_bits 'UNLUCKY': not DQ flags"),
+        ("recenter_frames", "bad_bits 'UNLUCKY': not DQ flags"),
+        ("fix_bad_pixels", "medfilt_size is 4; give an odd number of pixels"),
     ],
 )
 def test_options_of_the_chain_are_looked_at_before_it_begins(asn, refused, name, message):
-    more = {"replace_nans": ["cval=nan"], "coadd_frames": ["bad_bits=UNLUCKY"]}.get(name, [])
+    more = {
+        "replace_nans": ["cval=nan"],
+        "coadd_frames": ["bad_bits=UNLUCKY"],
+        "recenter_frames": ["bad_bits=UNLUCKY"],
+        "fix_bad_pixels": ["medfilt_size=4"],
+    }.get(name, [])
     options = [f"--steps.{name}.{option}" for option in ("skip=false", *more)]
     assert message in refused(asn, *options)
 

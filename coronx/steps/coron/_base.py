@@ -35,6 +35,8 @@ class CoronStep(Guest):
 
         A pipeline asks before it begins, so that it does not stop half-way.
         """
+        if hasattr(self, "bad_bits"):
+            bit_mask(self.bad_bits)
 
     def open_cube(self, init: Any) -> CubeModel:
         """Return a cube of integrations from a path or a model."""

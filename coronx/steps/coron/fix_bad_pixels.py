@@ -78,12 +78,17 @@ class FixBadPixelsStep(CoronStep):
         InputError
             If a method is not known, or an exposure or the map cannot be used.
         """
+        self.check_options()
+        return self.each(init, self._fixed)
+
+    def check_options(self) -> None:
+        """Refuse methods that are not known, and boxes without a middle."""
+        super().check_options()
         _chosen("detect", self.detect, _DETECT)
         _chosen("repair", self.repair, METHODS)
         for name in ("localmed_box", "medfilt_size"):
             if getattr(self, name) % 2 == 0:
                 raise InputError(f"{name} is {getattr(self, name)}; give an odd number of pixels")
-        return self.each(init, self._fixed)
 
     def _fixed(self, model: CubeModel) -> CubeModel:
         result = self.copy_of(model)
