@@ -138,16 +138,25 @@ def set_repaired_error(
     repaired : ndarray of bool (nint, ny, nx)
         Pixels that were repaired.
     """
-    if _array(source, "var_rnoise") is None and _array(source, "var_poisson") is None:
+    poisson = array_of(source, "var_poisson")
+    told = _array(source, "var_rnoise") is not None or _array(source, "var_poisson") is not None
+    if poisson is None or not told:
         set_error(result, source, err)
         return
     result.err = err
-    rest = np.square(err, dtype=np.float32)
+    rest = np.square(err[repaired], dtype=np.float32)
     for name in ("var_rnoise", "var_flat"):
         values = array_of(source, name)
         if values is not None and values.shape == source.shape:
-            part = np.clip(np.nan_to_num(values), 0.0, rest)
-            setattr(result, name, np.where(repaired, part, values))
+            part = np.clip(np.nan_to_num(values[repaired]), 0.0, rest)
+            setattr(result, name, _with(values, repaired, part))
             rest = rest - part
-    poisson = array_of(source, "var_poisson")
-    result.var_poisson = np.where(repaired, rest, rest if poisson is None else poisson)
+    result.var_poisson = _with(poisson, repaired, rest)
+
+
+def _with(
+    values: NDArray[np.float32], at: NDArray[np.bool_], new: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    result = values.copy()
+    result[at] = new
+    return result

@@ -117,8 +117,9 @@ class FixBadPixelsStep(CoronStep):
         flags = np.where(found, dq | _OUTLIER, dq)
         flags = np.where(left, flags | _BAD, flags)
         result.dq = np.where(repaired, (flags | _ESTIMATED) & ~_BAD, flags)
-        result.data = np.where(repaired, fixed.images, data).astype(np.float32)
-        if "err" in given:
+        if repaired.any():
+            result.data = np.where(repaired, fixed.images, data).astype(np.float32)
+        if "err" in given and repaired.any():
             errors = np.where(repaired, fixed.err, err).astype(np.float32)
             set_repaired_error(result, model, errors, repaired)
         log.info(
