@@ -14,8 +14,8 @@ START, END = "<!-- parameters -->", "<!-- end of parameters -->"
 
 def page_of(entry: Entry) -> Path:
     """Return the documentation page of a step or pipeline."""
-    name = entry.alias.removeprefix("coronx_")
-    return Path(__file__).parent / ("pipelines" if entry.is_pipeline else "steps") / f"{name}.md"
+    folder = "pipelines" if entry.is_pipeline else "steps"
+    return Path(__file__).parent / folder / f"{entry.name}.md"
 
 
 def table_of(entry: Entry) -> str:

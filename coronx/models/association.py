@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coronx.errors import InputError
+from coronx.models.writing import whole_file
 
 __all__ = ["KINDS", "Association", "read_association", "write_association"]
 
@@ -124,9 +125,8 @@ def write_association(path: Path, table: Mapping[str, Any], renamed: Mapping[str
             elif str(member.get("exptype", "")).lower() not in KINDS:
                 members.append(member)
         products.append({**product, "members": members})
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps({**table, "products": products}, indent=2, default=str))
-    temporary.replace(path)
+    with whole_file(path) as made:
+        made.write_text(json.dumps({**table, "products": products}, indent=2, default=str))
 
 
 def _load(path: Path) -> Mapping[str, Any]:

@@ -2,13 +2,15 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stdatamodels.jwst.datamodels import JwstDataModel
 
 from coronx.errors import InputError
 
-__all__ = ["check_folder", "write_whole"]
+__all__ = ["check_folder", "whole_file", "write_whole"]
 
 
 def write_whole(model: JwstDataModel, path: str | Path) -> Path:
@@ -20,13 +22,27 @@ def write_whole(model: JwstDataModel, path: str | Path) -> Path:
         If the folder cannot be written to.
     """
     path = Path(path)
+    with whole_file(path) as made:
+        model.save(str(made))
+    return path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary place to write a file to; once it is written it is moved to its path.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix=".coronx-", dir=path.parent) as folder:
-            made = Path(model.save(str(Path(folder) / path.name)))
+            made = Path(folder) / path.name
+            yield made
             made.replace(path)
     except OSError as err:
         raise _unwritable(path.parent, err) from err
-    return path
 
 
 def check_folder(folder: str | Path) -> None:

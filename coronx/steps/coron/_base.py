@@ -33,7 +33,8 @@ class CoronStep(Guest):
     def check_options(self) -> None:
         """Raise an `InputError` for options that make no sense, whatever the exposures.
 
-        A pipeline asks before it begins, so that it does not stop half-way.
+        Asked before the first exposure is opened, by a pipeline before it begins, so that
+        nothing stops half-way.
         """
         if hasattr(self, "bad_bits"):
             bit_mask(self.bad_bits)
@@ -82,6 +83,7 @@ class CoronStep(Guest):
         As `each`, but `change` gets all exposures that did not go through the step before; it
         may leave some out of its result.
         """
+        self.check_options()
         models = self._open(init)
         if not models:
             raise InputError(f"{init!r}: no exposure in it; give at least one")

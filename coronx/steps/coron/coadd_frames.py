@@ -52,12 +52,7 @@ class CoaddFramesStep(CoronStep):
         InputError
             If `bad_bits` are not DQ flags.
         """
-        self.check_options()
         return self.each(init, self._change)
-
-    def check_options(self) -> None:
-        """Read `bad_bits`."""
-        self.flags = bit_mask(self.bad_bits)
 
     def _change(self, model: CubeModel) -> CubeModel:
         arrays = arrays_of(model)
@@ -69,7 +64,7 @@ class CoaddFramesStep(CoronStep):
             model.dq,
             blocks=blocks,
             method=self.method,
-            bad_bits=self.flags,
+            bad_bits=bit_mask(self.bad_bits),
             unusable=pixel["DO_NOT_USE"],
             independent=[arrays[name] for name in parts],
             common=arrays.get("var_flat"),

@@ -48,7 +48,6 @@ class CropFramesStep(CoronStep):
             If neither `npix` nor `size` is given, they are no such numbers, nothing is left, or
             the window reaches beyond the frame.
         """
-        self.check_options()
         return self.each(init, self._change)
 
     def check_options(self) -> None:

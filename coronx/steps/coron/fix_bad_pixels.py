@@ -78,7 +78,6 @@ class FixBadPixelsStep(CoronStep):
         InputError
             If a method is not known, or an exposure or the map cannot be used.
         """
-        self.check_options()
         return self.each(init, self._fixed)
 
     def check_options(self) -> None:

@@ -44,7 +44,6 @@ class PadFramesStep(CoronStep):
         InputError
             If `npix` is not one or four numbers of at least 0.
         """
-        self.check_options()
         return self.each(init, self._change)
 
     def check_options(self) -> None:

@@ -54,12 +54,11 @@ class RemoveFramesStep(CoronStep):
         InputError
             If an option asks for what is not there, or no exposure of a kind would be left.
         """
-        self.check_options()
         return self.together(init, self._change)
 
     def check_options(self) -> None:
         """Read what to remove."""
-        self.flags = bit_mask(self.bad_bits)
+        super().check_options()
         criteria = (self.integrations, self.exposures, self.max_bad_fraction < 1.0)
         if not (any(criteria) or self.max_star_offset is not None):
             raise InputError(
@@ -117,7 +116,7 @@ class RemoveFramesStep(CoronStep):
             if pick.names(name_of(model)):
                 unwanted |= pick.among(model.shape[0])
         if self.max_bad_fraction < 1.0:
-            unwanted |= bad_fractions(model, self.flags) > self.max_bad_fraction
+            unwanted |= bad_fractions(model, bit_mask(self.bad_bits)) > self.max_bad_fraction
         if self.max_star_offset is not None:
             # NaN, where the star was not measured, is not more than anything.
             unwanted |= star_offsets(model) > self.max_star_offset

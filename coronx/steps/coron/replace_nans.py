@@ -51,7 +51,6 @@ class ReplaceNansStep(CoronStep):
         InputError
             If `cval` is not finite, or an exposure has no finite error.
         """
-        self.check_options()
         return self.each(init, self._change)
 
     def check_options(self) -> None:
