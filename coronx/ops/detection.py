@@ -199,8 +199,8 @@ class _Search:
         freedom = noise.freedom[searched]
         # Thousands of pixels have tens of degrees of freedom that differ by anything.
         bins = np.unique(np.rint(_BINS * np.log(freedom)).astype(int), return_inverse=True)[1]
-        resels = np.bincount(bins, each)
-        mean = np.bincount(bins, each * freedom) / resels if resels.size else resels
+        resels = np.bincount(bins, each).astype(np.float64)
+        mean = np.bincount(bins, each * freedom).astype(np.float64) / resels
         limit = field_threshold(false_alarm, resels, mean)
         return cls(flux_map, fwhm, resels, mean, limit)
 

@@ -12,7 +12,8 @@ __all__ = ["expected_peaks", "field_false_alarm", "field_threshold", "gaussian_s
 
 Array = NDArray[np.float64]
 
-_HIGHEST = 37.0  # sigmas; beyond, probabilities are zero in double precision
+_HIGHEST = 30.0  # sigmas; rarer values of t cannot be computed
+_ENDLESS = 1e100  # a t that stands for infinity
 
 
 def t_value(sigmas: Any, freedom: Array) -> Array:
@@ -21,8 +22,9 @@ def t_value(sigmas: Any, freedom: Array) -> Array:
 
 
 def gaussian_sigmas(t: Any, freedom: Any) -> Array:
-    """Return how many sigmas of a Gaussian are as rare as a value of Student's t."""
-    return -cast("Array", ndtri(stdtr(freedom, -np.asarray(t, np.float64))))
+    """Return how many sigmas of a Gaussian are as rare as a value of Student's t; at most 30."""
+    sigmas = -cast("Array", ndtri(stdtr(freedom, -np.asarray(t, np.float64))))
+    return np.clip(sigmas, -_HIGHEST, _HIGHEST)
 
 
 def expected_peaks(sigmas: float, resels: Array, freedom: Array) -> float:
@@ -50,7 +52,7 @@ def expected_peaks(sigmas: float, resels: Array, freedom: Array) -> float:
     -------
     float
     """
-    t = t_value(sigmas, freedom)
+    t = np.minimum(t_value(sigmas, freedom), _ENDLESS)
     log_density = (
         gammaln(0.5 * (freedom + 1.0))
         - gammaln(0.5 * freedom)

@@ -43,7 +43,7 @@ class FluxGrid:
     @property
     def steps(self) -> Array:
         """Offsets from the star along an axis, in arcsec, ascending, (2 half + 1,)."""
-        return np.arange(-self.half, self.half + 1) * self.scale
+        return np.arange(-self.half, self.half + 1, dtype=np.float64) * self.scale
 
     @property
     def east(self) -> Array:
@@ -61,5 +61,5 @@ class FluxGrid:
         return np.hypot(self.east, self.north)
 
     def offsets(self, row: float, col: float) -> tuple[float, float]:
-        """Return the (east, north) in arcsec of a place on the grid, which may be between pixels."""
+        """Return (east, north) in arcsec of a place on the grid, be it between pixels."""
         return (self.half - col) * self.scale, (row - self.half) * self.scale

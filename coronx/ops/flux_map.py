@@ -83,8 +83,8 @@ class FluxMap:
     sigma : ndarray (n, n)
         Error of one sigma from the frames' ERR, as if pixels were independent; what speckles
         add is measured in rings (`ring_noise`).
-    raw : ndarray (n, n)
-        The same estimate without both corrections.
+    raw, raw_sigma : ndarray (n, n)
+        The same estimate, and error, without both corrections.
     throughput : ndarray (n, n)
         Share of a source's flux that the subtraction left.
     transmission : ndarray (n, n)
@@ -97,6 +97,7 @@ class FluxMap:
     flux: Array
     sigma: Array
     raw: Array
+    raw_sigma: Array
     throughput: Array
     transmission: Array
     coverage: Array
@@ -113,7 +114,13 @@ class _Sums:
     power: Array  # sum of T^2 <p, p> / v
     left: Array  # the same times what the subtraction leaves
     covered: Array  # sum of <p, p> over good pixels
-    best: float = 0.0  # what that could have been
+    best: float  # what that could have been
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, int]) -> "_Sums":
+        """Return sums of nothing."""
+        made = [np.zeros(shape) for _ in range(7)]
+        return cls(made[0], made[1], made[2], made[3], made[4], made[5], made[6], 0.0)
 
 
 def flux_map(
@@ -126,11 +133,11 @@ def flux_map(
 ) -> FluxMap:
     """Fit a point source at every place of a grid to all frames of a star.
 
-    The estimate is sum T <p, r> / v over sum T^2 k <p, p> / v, with p the PSF, r the residual, T the
-    mask's transmission, k what the subtraction leaves, and v the mean variance under the
-    PSF, sums over good pixels and all frames: the matched filter of Ruffio et al. (2017, ApJ 842,
-    14) with one weight a frame and place. Inner products are Fourier correlations; their
-    sums are brought to the sky by splines.
+    The estimate is sum T <p, r> / v over sum T^2 k <p, p> / v, with p the PSF, r the residual,
+    T the mask's transmission, k what the subtraction leaves, and v the mean variance under the
+    PSF, summed over good pixels and all frames: the matched filter of Ruffio et al. (2017,
+    ApJ 842, 14) with one weight for each frame and place. Inner products are Fourier
+    correlations; they are brought to the sky by splines.
 
     Parameters
     ----------
@@ -162,7 +169,7 @@ def flux_map(
     if throughput is not None:
         given = throughput(grid.separation) if callable(throughput) else np.asarray(throughput)
         given = np.broadcast_to(given, grid.shape)
-    sums = _Sums(*(np.zeros(grid.shape) for _ in range(7)))
+    sums = _Sums.zeros(grid.shape)
     for part in parts:
         if not part.linear and given is None:
             raise ValueError("an exposure subtracted by its own star needs a throughput")
@@ -178,6 +185,7 @@ def flux_map(
         flux=over(sums.signal, sums.left),
         sigma=over(np.sqrt(np.maximum(sums.power, 0.0)), sums.left),
         raw=over(sums.raw, sums.seen),
+        raw_sigma=over(np.sqrt(sums.seen), sums.seen),
         throughput=over(sums.left, sums.power),
         transmission=over(sums.passed, sums.seen),
         coverage=coverage,
@@ -209,7 +217,7 @@ def _add(
     correlate = _Correlation(kernel, shape)
     power = float((kernel**2).sum())
     passes = np.clip(np.nan_to_num(psf.transmission(shape)), 0.0, None)
-    kept = np.nan_to_num(part.kept(kernel)) if given is None else None
+    kept = np.nan_to_num(part.kept(kernel)) if given is None else passes
     offsets = np.stack([grid.east, grid.north])
     for group in like_matrices(part.matrices, grid.half * grid.scale):
         signal, weight, variance = correlate.frames(part.residual[group], part.err[group])
@@ -219,7 +227,7 @@ def _add(
         sharp = _at(signal * per_variance, at, _SPLINE)
         seen = _at(weight * per_variance, at, 1)
         share = _at(passes, at, 1)
-        left = given if kept is None else _at(kept, at, 1)
+        left = _at(kept, at, 1) if given is None else given
         sums.signal += share * sharp
         sums.raw += sharp
         sums.seen += seen

@@ -1,6 +1,6 @@
 """How the noise of a matched-filter map is correlated: smoothness, and independent values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.fft
@@ -37,7 +37,7 @@ class MapCorrelation:
     mean_length: float
     variance_length: float
     width: float
-    profile: Array
+    profile: Array = field(repr=False)
     step: float
 
     def extent(self, level: float) -> float:
@@ -72,9 +72,7 @@ def map_correlation(kernel: Array, matrices: Array, *, width: float) -> MapCorre
     freq = 2.0 * np.pi * np.asarray(scipy.fft.fftfreq(side))
     ky, kx = np.meshgrid(freq, freq, indexing="ij")
     total = power.sum()
-    curvature = np.array(
-        [[(power * a * b).sum() / total for b in (kx, ky)] for a in (kx, ky)]
-    )
+    curvature = np.array([[(power * a * b).sum() / total for b in (kx, ky)] for a in (kx, ky)])
     each = np.asarray(matrices, np.float64).reshape(-1, 2, 2)
     on_sky = np.mean(each.swapaxes(1, 2) @ curvature @ each, axis=0)
     scale = float(np.mean(1.0 / np.sqrt(np.abs(np.linalg.det(each)))))
@@ -98,7 +96,7 @@ def _correlation(power: Array) -> Array:
     low = fine // 2 - side // 2
     padded[low : low + side, low : low + side] = np.asarray(scipy.fft.fftshift(power))
     spectrum = np.asarray(scipy.fft.ifftshift(padded))
-    rho = np.asarray(scipy.fft.fftshift(scipy.fft.ifft2(spectrum))).real
+    rho = np.real(np.asarray(scipy.fft.fftshift(scipy.fft.ifft2(spectrum)), np.complex128))
     return rho / rho.max()
 
 
@@ -120,7 +118,5 @@ def _lengths(rho: Array, width: float) -> tuple[float, float]:
     # Two values of a ring are this far apart across it, so often.
     often = np.clip(1.0 - apart / width, 0.0, None)
     often /= often.sum()
-    lengths = [
-        0.5 * float((often @ f + f @ often).sum()) / _OVERSAMPLING for f in (rho, rho**2)
-    ]
+    lengths = [0.5 * float((often @ f + f @ often).sum()) / _OVERSAMPLING for f in (rho, rho**2)]
     return max(lengths[0], lengths[1]), lengths[1]

@@ -70,9 +70,9 @@ def ring_noise(
     """Measure the noise at every place from the pixels at its distance from the star.
 
     A place's ring is `correlation.width` wide and centred on it; pixels within `clearance`
-    FWHM of the place are left out, as its own light must not pass for noise (Mawet et al. 2014, ApJ 792, 97).
-    All other pixels are used, and the degrees of freedom are those of as many correlated
-    values: Satterthwaite's 2 <s^2>^2 / var s^2.
+    FWHM of the place are left out, as its own light must not pass for noise (Mawet et al. 2014,
+    ApJ 792, 97). All other pixels are used, and the degrees of freedom are those of as many
+    correlated values: Satterthwaite's 2 <s^2>^2 / var s^2.
 
     Parameters
     ----------
