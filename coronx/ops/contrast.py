@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronx.ops.flux_map import FluxMap
-from coronx.ops.map_correlation import MapCorrelation
 from coronx.ops.ring_noise import Masked, RingNoise, masked_places, ring_noise
 from coronx.ops.small_sample import FIVE_SIGMA, threshold
 
@@ -77,7 +76,6 @@ def contrast_map(
     *,
     fwhm: float,
     star_flux: float,
-    correlation: MapCorrelation,
     masked: Masked = (),
     false_alarm: float = FIVE_SIGMA,
     robust: bool = False,
@@ -95,8 +93,6 @@ def contrast_map(
         Of the PSF in arcsec.
     star_flux : float
         In the unit of the map.
-    correlation : MapCorrelation
-        Of the map's noise; its width is the rings'.
     masked : sequence of (east, north, radius)
         Known companions in arcsec, left out of the noise.
     false_alarm : float
@@ -119,7 +115,7 @@ def contrast_map(
     grid = flux_map.grid
     noise, raw_noise = (
         ring_noise(
-            values, grid, fwhm=fwhm, correlation=correlation, scale=scale, masked=masked,
+            values, grid, fwhm=fwhm, correlation=flux_map.correlation, scale=scale, masked=masked,
             robust=robust,
         )
         for values, scale in (
@@ -143,7 +139,6 @@ def contrast_curve(
     *,
     fwhm: float,
     star_flux: float,
-    correlation: MapCorrelation,
     separations: Array | None = None,
     masked: Masked = (),
     false_alarm: float = FIVE_SIGMA,
@@ -154,7 +149,7 @@ def contrast_curve(
     Parameters
     ----------
     flux_map : FluxMap
-    fwhm, star_flux, correlation, masked, false_alarm, robust
+    fwhm, star_flux, masked, false_alarm, robust
         As for `contrast_map`.
     separations : ndarray (n,), optional
         Arcsec; by default every half FWHM from one FWHM to the grid's edge.
@@ -168,7 +163,7 @@ def contrast_curve(
     at = np.arange(fwhm, grid.half * grid.scale, 0.5 * fwhm, dtype=np.float64)
     at = at if separations is None else np.asarray(separations, np.float64)
     limits = contrast_map(
-        flux_map, fwhm=fwhm, star_flux=star_flux, correlation=correlation, masked=masked,
+        flux_map, fwhm=fwhm, star_flux=star_flux, masked=masked,
         false_alarm=false_alarm, robust=robust,
     )  # fmt: skip
     return curve_of(limits, flux_map, at, fwhm=fwhm, star_flux=star_flux, masked=masked)

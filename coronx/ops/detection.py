@@ -9,18 +9,16 @@ from scipy.special import stdtr
 
 from coronx.ops.field_statistics import field_false_alarm, field_threshold, gaussian_sigmas
 from coronx.ops.flux_map import FluxMap
-from coronx.ops.map_correlation import MapCorrelation
 from coronx.ops.ring_noise import Masked, RingNoise, ring_noise
+from coronx.ops.summit import summit
 
-__all__ = ["Candidate", "Detections", "find_candidates", "summit"]
+__all__ = ["Candidate", "Detections", "find_candidates"]
 
 Array = NDArray[np.float64]
 
 _BELOW = 0.75  # of the threshold: a peak between pixels is higher than its highest pixel
-_FWHM_TO_SIGMA = 2.355
 _NEAREST, _FARTHEST = 1.5, 5.0  # FWHM about a candidate in which nothing else is looked for
 _BINS = 20  # of degrees of freedom, in each factor of e
-_LOGARITHM = 0.2  # of the peak; the logarithm of less is not to be trusted
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,9 @@ class Candidate:
     east, north, separation : float
         Place from the star in arcsec.
     position_error : float
-        Error of one sigma of the place along either axis in arcsec, FWHM / (2.355 S/N).
+        Error of one sigma of the place along either axis in arcsec: the Cramer-Rao bound in white
+        noise, 1 / (S/N det(L)^(1/4)) with L the covariance of the gradient of a map of unit
+        variance; sqrt(2) FWHM / (2.355 S/N) for a Gaussian PSF.
     pa : float
         Position angle in degrees, from north through east, 0 to 360.
     pa_error : float
@@ -91,7 +91,6 @@ def find_candidates(
     flux_map: FluxMap,
     *,
     fwhm: float,
-    correlation: MapCorrelation,
     false_alarm: float = 0.01,
     inner: float | None = None,
     outer: float = np.inf,
@@ -117,8 +116,6 @@ def find_candidates(
         What to search.
     fwhm : float
         Of the PSF in arcsec.
-    correlation : MapCorrelation
-        Of the map's noise.
     false_alarm : float
         Probability that a field without companions shows a candidate.
     inner, outer : float
@@ -141,11 +138,11 @@ def find_candidates(
     search: _Search | None = None
     while True:
         noise = ring_noise(
-            flux_map.flux, grid, fwhm=fwhm, correlation=correlation, scale=flux_map.sigma,
+            flux_map.flux, grid, fwhm=fwhm, correlation=flux_map.correlation, scale=flux_map.sigma,
             masked=[*masked, *circles], robust=robust,
         )  # fmt: skip
         if search is None:
-            search = _Search.of(flux_map, noise, region, correlation, false_alarm, fwhm)
+            search = _Search.of(flux_map, noise, region, false_alarm, fwhm)
         t = noise.t(flux_map.flux)
         sigmas = np.full(grid.shape, np.nan)
         at = region & np.isfinite(t)
@@ -163,7 +160,7 @@ def find_candidates(
             ):
                 continue
             new[place] = candidate
-            reach = min(correlation.extent(1.0 / candidate.snr), _FARTHEST * fwhm)
+            reach = min(flux_map.correlation.extent(1.0 / candidate.snr), _FARTHEST * fwhm)
             circles.append((candidate.east, candidate.north, max(reach, _NEAREST * fwhm)))
         found |= new
         if not new:
@@ -188,13 +185,12 @@ class _Search:
         flux_map: FluxMap,
         noise: RingNoise,
         region: NDArray[np.bool_],
-        correlation: MapCorrelation,
         false_alarm: float,
         fwhm: float,
     ) -> "_Search":
         """Measure the field and set the threshold, before any companion is known."""
         searched = region & np.isfinite(noise.sigma) & np.isfinite(flux_map.flux)
-        area = flux_map.grid.scale**2 * correlation.roughness
+        area = flux_map.grid.scale**2 * flux_map.correlation.roughness
         each = area / (1.0 + 1.0 / noise.mean_count[searched])
         freedom = noise.freedom[searched]
         # Thousands of pixels have tens of degrees of freedom that differ by anything.
@@ -215,16 +211,19 @@ class _Search:
     def candidate(self, place: tuple[int, int], t: Array, noise: RingNoise) -> Candidate | None:
         """Return what is known of a peak; None where its noise is not."""
         row, col = place
-        box = t[row - 1 : row + 2, col - 1 : col + 2]
-        if not np.isfinite(box).all():
+        if not np.isfinite(t[row - 1 : row + 2, col - 1 : col + 2]).all():
             return None
-        dy, dx, snr = summit(box)
+        # The likelihood's summit: the ring's own scatter, which differs from place to place,
+        # would pull at it.
+        formal = self.flux_map.sigma[place]
+        y, x, height = summit(self.flux_map.flux / self.flux_map.sigma, row, col)
+        unit = float(noise.sigma[place] * np.sqrt(1.0 + 1.0 / noise.mean_count[place]))
+        snr = float(height * formal - noise.mean[place]) / unit
         freedom = float(noise.freedom[place])
         sigmas = float(gaussian_sigmas(snr, freedom))
-        east, north = self.flux_map.grid.offsets(row + dy, col + dx)
+        east, north = self.flux_map.grid.offsets(y, x)
         separation = float(np.hypot(east, north))
-        error = self.fwhm / (_FWHM_TO_SIGMA * snr)
-        unit = float(noise.sigma[place] * np.sqrt(1.0 + 1.0 / noise.mean_count[place]))
+        error = 1.0 / (snr * np.sqrt(self.flux_map.correlation.roughness))
         return Candidate(
             east=east,
             north=north,
@@ -239,31 +238,3 @@ class _Search:
             false_alarm_place=float(stdtr(freedom, -snr)),
             false_alarm_field=field_false_alarm(sigmas, self.resels, self.freedom),
         )
-
-
-def summit(box: Array) -> tuple[float, float, float]:
-    """Return the summit's offset (dy, dx) from the middle of nine samples, and its height.
-
-    The quadratic through the middle with the samples' central differences; of the logarithm where
-    all are well above zero, which is exact for a Gaussian.
-
-    Parameters
-    ----------
-    box : ndarray (3, 3)
-        Finite samples, the highest in the middle.
-
-    Returns
-    -------
-    tuple of float
-    """
-    top = box[1, 1]
-    peaked = bool(top > 0.0 and box.min() > _LOGARITHM * top)
-    f = np.log(box / top) if peaked else box - top
-    gradient = 0.5 * np.array([f[2, 1] - f[0, 1], f[1, 2] - f[1, 0]])
-    cross = 0.25 * (f[2, 2] - f[2, 0] - f[0, 2] + f[0, 0])
-    hessian = np.array([[f[2, 1] + f[0, 1], cross], [cross, f[1, 2] + f[1, 0]]])
-    if not (hessian[0, 0] < 0.0 and np.linalg.det(hessian) > 0.0):
-        return 0.0, 0.0, float(top)
-    step = np.clip(-np.linalg.solve(hessian, gradient), -1.0, 1.0)
-    rise = float(gradient @ step + 0.5 * step @ hessian @ step)
-    return float(step[0]), float(step[1]), float(top * np.exp(rise) if peaked else top + rise)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from coronx.ops.flux_grid import FluxGrid
+from coronx.ops.map_correlation import MapCorrelation, map_correlation
 
 __all__ = ["FluxMap", "PointSource", "SubtractedFrames", "Throughput", "flux_map", "like_matrices"]
 
@@ -91,6 +92,8 @@ class FluxMap:
         Share that the mask let pass.
     coverage : ndarray (n, n)
         Share of the PSF that fell on good pixels, mean of all frames; finite everywhere.
+    correlation : MapCorrelation
+        Of the map's noise, from the first exposure's PSF and all frames' matrices.
     """
 
     grid: FluxGrid
@@ -101,6 +104,7 @@ class FluxMap:
     throughput: Array
     transmission: Array
     coverage: Array
+    correlation: MapCorrelation
 
 
 @dataclass
@@ -189,6 +193,10 @@ def flux_map(
         throughput=over(sums.left, sums.power),
         transmission=over(sums.passed, sums.seen),
         coverage=coverage,
+        correlation=map_correlation(
+            np.asarray(psf_of(parts[0]).kernel, np.float64),
+            np.concatenate([part.matrices for part in parts]),
+        ),
     )
 
 

@@ -64,12 +64,13 @@ def ring_noise(
     correlation: MapCorrelation,
     scale: Array | None = None,
     masked: Masked = (),
+    width: float | None = None,
     robust: bool = False,
     clearance: float = 1.5,
 ) -> RingNoise:
     """Measure the noise at every place from the pixels at its distance from the star.
 
-    A place's ring is `correlation.width` wide and centred on it; pixels within `clearance`
+    A place's ring is `width` wide and centred on it; pixels within `clearance`
     FWHM of the place are left out, as its own light must not pass for noise (Mawet et al. 2014,
     ApJ 792, 97). All other pixels are used, and the degrees of freedom are those of as many
     correlated values: Satterthwaite's 2 <s^2>^2 / var s^2.
@@ -90,6 +91,8 @@ def ring_noise(
         neither raises nor borrows the noise of its ring.
     masked : sequence of (east, north, radius)
         Circles in arcsec that tell nothing of the noise: known companions.
+    width : float, optional
+        Of the rings in arcsec; one FWHM by default.
     robust : bool
         Median and median absolute deviation instead of mean and standard deviation; they have
         the fewer degrees of freedom that their efficiencies, 0.64 and 0.37, leave. The place's own
@@ -104,27 +107,26 @@ def ring_noise(
     Raises
     ------
     ValueError
-        If `fwhm` is not positive.
+        If `fwhm` or `width` is not positive.
     """
-    if not fwhm > 0.0:
-        raise ValueError(f"fwhm must be positive, not {fwhm}")
+    width = fwhm if width is None else width
+    if not (fwhm > 0.0 and width > 0.0):
+        raise ValueError(f"fwhm and width must be positive, not {fwhm} and {width}")
     unit = np.ones(grid.shape) if scale is None else scale
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = values / unit
     relative[~np.isfinite(relative)] = np.nan
     told = np.isfinite(relative) & ~masked_places(grid, masked)
     radius = grid.separation
-    sums = _ring_sums(np.where(told, relative, 0.0), told, radius, 0.5 * correlation.width)
-    own = _own_sums(relative, told, grid, 0.5 * correlation.width, clearance * fwhm)
+    sums = _ring_sums(np.where(told, relative, 0.0), told, radius, 0.5 * width)
+    own = _own_sums(relative, told, grid, 0.5 * width, clearance * fwhm)
     number, total, square = (ring - here for ring, here in zip(sums, own, strict=True))
     some = number > 0.5
     safe = np.where(some, number, 1.0)
-    length = np.where(some, number, np.nan) * grid.scale**2 / correlation.width
-    mean_count, variance_count = (
-        length / correlation.mean_length, length / correlation.variance_length,
-    )  # fmt: skip
+    length = np.where(some, number, np.nan) * grid.scale**2 / width
+    mean_count, variance_count = (length / each for each in correlation.lengths(width))
     if robust:
-        mean, variance = _robust(relative, told, radius, correlation.width)
+        mean, variance = _robust(relative, told, radius, width)
         mean_count, variance_count = 0.64 * mean_count, 0.37 * variance_count
     else:
         mean = total / safe
@@ -138,7 +140,7 @@ def ring_noise(
     enough = some & (mean_count > 1.0) & (freedom >= _LEAST_FREEDOM) & (variance > 0.0)
     enough &= np.isfinite(relative)
     blank = np.where(enough, 1.0, np.nan)
-    area = sums[0] * grid.scale**2 / (fwhm * correlation.width)
+    area = sums[0] * grid.scale**2 / (fwhm * width)
     return RingNoise(
         blank * np.sqrt(np.where(enough, variance, 1.0)) * unit,
         blank * mean * unit,
@@ -170,14 +172,15 @@ def _own_sums(
     ny, nx = grid.shape
     known = np.pad(np.where(told, values, 0.0), reach)
     stacked = np.stack([np.pad(told.astype(np.float64), reach), known, known**2])
-    radius = np.pad(grid.separation, reach, constant_values=np.inf)
+    away = grid.separation
+    radius = np.pad(away, reach, constant_values=np.inf)
     out = np.zeros((3, ny, nx))
     for dy in range(-reach, reach + 1):
         for dx in range(-reach, reach + 1):
             if np.hypot(dy, dx) * grid.scale > clear:
                 continue
             there = np.s_[reach + dy : reach + dy + ny, reach + dx : reach + dx + nx]
-            inside = np.abs(radius[there] - grid.separation) <= half
+            inside = np.abs(radius[there] - away) <= half
             out += inside * stacked[(slice(None), *there)]
     return out[0], out[1], out[2]
 

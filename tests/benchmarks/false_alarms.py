@@ -24,7 +24,6 @@ def rates(name, scene, *, fields, seed):
             found = find_candidates(
                 field.flux_map,
                 fwhm=field.fwhm,
-                correlation=field.correlation,
                 false_alarm=probability,
             )
             hits[k] += bool(found.candidates)

@@ -11,7 +11,6 @@ from scipy.signal import fftconvolve
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap, flux_map
 from coronx.ops.klip import kl_basis, project
-from coronx.ops.map_correlation import MapCorrelation, map_correlation
 
 SCALE = 0.063
 
@@ -66,7 +65,6 @@ class Field:
     """A flux map without any companion, and what is known of it."""
 
     flux_map: FluxMap
-    correlation: MapCorrelation
     fwhm: float
 
 
@@ -85,8 +83,9 @@ def empty_fields(
     """Yield fields after RDI: speckles, photon and read noise, bad pixels, and no companion.
 
     The references' fields of light are a static one and others of a tenth of its amplitude; the
-    target's is the static one and another of `change`. Every `each` fields they are new. A share
-    `blemishes` of the pixels is bad.
+    target's is the static one and another of `change`, or without it what the references' modes
+    make of the static one, so that nothing but noise is left. Every `each` fields they are new. A
+    share `blemishes` of the pixels is bad.
     """
     y, x = np.indices((size, size)) - size // 2
     star = (size // 2 + 0.3, size // 2 - 0.2)
@@ -94,7 +93,6 @@ def empty_fields(
     kernel = gaussian_kernel(fwhm)
     grid = FluxGrid(size // 2 - 5, SCALE)
     matrices = np.array([matrix(angle) for angle in rolls])
-    correlation = map_correlation(kernel, matrices, width=fwhm * SCALE)
     smooth = partial(gaussian_filter, sigma=(0, fwhm / 1.67, fwhm / 1.67))
 
     def fields(number):
@@ -106,8 +104,8 @@ def empty_fields(
     for n in range(count):
         if n % each == 0:
             static = fields(1)
-            light = np.abs(static + 0.1 * fields(30)) ** 2 * halo
-            noisy = light + rng.normal(size=light.shape) * np.sqrt(1.0 + 0.05 * light)
+            seen = np.abs(static + 0.1 * fields(30)) ** 2 * halo
+            noisy = seen + rng.normal(size=seen.shape) * np.sqrt(1.0 + 0.05 * seen)
             basis = kl_basis(noisy, truncate=modes)
             bad = rng.random((len(rolls), size, size)) < blemishes
             seen = fftconvolve(
@@ -115,7 +113,11 @@ def empty_fields(
             )
             left = 1.0 - (seen**2).sum(axis=0) / (kernel**2).sum()
         shape = (len(rolls), size, size)
-        light = np.abs(static + change * fields(len(rolls))) ** 2 * halo
+        if change:
+            light = np.abs(static + change * fields(len(rolls))) ** 2 * halo
+        elif n % each == 0:
+            light = np.abs(static) ** 2 * halo * np.ones(shape)
+            light = project(light, np.ones(shape, bool), basis).model.clip(min=0.0)
         err = np.sqrt(1.0 + 0.05 * light)
         target = light + rng.normal(size=shape) * err
         residual = target - project(target, ~bad, basis).model
@@ -124,4 +126,4 @@ def empty_fields(
             Frames(residual[k : k + 1], err[k : k + 1], star, matrices[k : k + 1], left=left)
             for k in range(len(rolls))
         ]
-        yield Field(flux_map(parts, lambda _: Source(kernel), grid=grid), correlation, fwhm * SCALE)
+        yield Field(flux_map(parts, lambda _: Source(kernel), grid=grid), fwhm * SCALE)
