@@ -153,44 +153,43 @@ def subtract_psf(
         raise ValueError(f"numbers of modes must ascend, not {counts}")
     ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
     shape = (len(counts), *targets.data.shape)
-    model, err = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
-    residual = np.empty(shape, np.float32)
+    model, residual, err = (np.empty(shape, np.float32) for _ in range(3))
     flat_err = err.reshape(*shape[:2], -1)
+    if sum(zone.area.size for zone in ready.zones) < flat_err.shape[2] or not ready.chosen.all():
+        flat_err[:] = np.nan
     frame = shape[2:]
     variance = np.square(targets.err, dtype=np.float64)
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
     for group in fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts):
-        made = assemble(group.zones, int(np.prod(frame)))
-        for k, models in enumerate(made):
+        for k in range(len(counts)):
+            models = assemble(group.zones, flat_err.shape[2], k)
             for n, flat in zip(group.targets, models, strict=True):
                 own = _to_target(flat.reshape(frame), shifts, int(n))
                 model[k, n] = own
                 np.subtract(targets.data[n], own, out=residual[k, n], casting="same_kind")
-        del made
         for prepared, fit in zip(ready.zones, group.zones, strict=True):
             if fit.basis is None:
                 continue
             fewest = np.minimum(fewest, np.minimum(counts, fit.basis.eigenvalues.size))
             rows = np.ix_(group.targets, fit.area)
             if propagate:
-                flat_err[:, *rows] = np.sqrt(
-                    residual_variance(
-                        fit.basis,
-                        fit.coefficients,
-                        variance[group.targets],
-                        references.err,
-                        truncate=counts,
-                        known=ready.known,
-                    )
+                found = residual_variance(
+                    fit.basis,
+                    fit.coefficients,
+                    variance[group.targets],
+                    references.err,
+                    truncate=counts,
+                    known=ready.known,
                 )
+                for plane, values in zip(flat_err, found, strict=True):
+                    plane[rows] = np.sqrt(values, out=values)
             elif prepared.gram is not None:
                 for plane, count in zip(flat_err, counts, strict=True):
-                    plane[rows] = reference_scatter(
-                        ready.data, prepared.gram, fit.basis, count
-                    )
-    lost = ~ready.keep | np.isnan(model)
-    residual[lost] = np.nan
-    err[lost] = np.nan
+                    plane[rows] = reference_scatter(ready.data, prepared.gram, fit.basis, count)
+    for k in range(len(counts)):
+        lost = ~ready.keep | np.isnan(model[k])
+        residual[k][lost] = np.nan
+        err[k][lost] = np.nan
     modes = tuple(int(n) if n <= c else 0 for n, c in zip(fewest, counts, strict=True))
     return Subtraction(residual, err, model, counts, modes, ready.count)
 
@@ -258,7 +257,7 @@ def fit_targets(
                     values, use, ready.data, chosen, ready.zones,
                     truncate=truncate[-1:], method=method,
                 )  # fmt: skip
-                model = np.nan_to_num(assemble(fits, own.shape[1])[0])
+                model = np.nan_to_num(assemble(fits, own.shape[1]))
                 left = np.where(use, own - _moved(model, moves, frame), 0.0)
                 values = _moved(left, -moves, frame) + model
                 values[~use] = 0.0

@@ -157,18 +157,28 @@ def fit_zones(
     return fits
 
 
-def assemble(fits: Sequence[ZoneFit], size: int) -> Array:
-    """Return the models of all zones as frames, (ntrunc, nt, size): NaN where there is none."""
-    models = np.full((*fits[0].coefficients.shape[:2], size), np.nan)
+def assemble(fits: Sequence[ZoneFit], size: int, which: int = -1) -> Array:
+    """Return the models of all zones as frames, (nt, size): NaN where there is none.
+
+    Parameters
+    ----------
+    fits : sequence of ZoneFit
+        All zones' fits of the same targets.
+    size : int
+        Number of pixels of a frame.
+    which : int
+        Which of the truncations, the last by default.
+    """
+    models = np.empty((fits[0].coefficients.shape[1], size))
+    if sum(fit.area.size for fit in fits if fit.basis is not None) < size:
+        models[:] = np.nan
     for fit in fits:
         if fit.basis is None:
             continue
-        shape = fit.coefficients.shape
-        made = fit.coefficients.reshape(-1, shape[-1]) @ fit.basis.modes
         if fit.area.size == size:
-            models = made.reshape(models.shape)
+            np.matmul(fit.coefficients[which], fit.basis.modes, out=models)
         else:
-            models[..., fit.area] = made.reshape(*shape[:2], -1)
+            models[:, fit.area] = fit.coefficients[which] @ fit.basis.modes
     return models
 
 
