@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ def subtract_psf(
         If no reference has a good pixel, or `truncate` does not ascend.
     """
     counts = tuple(truncate)
-    if not counts or any(b <= a for a, b in zip(counts, counts[1:], strict=False)):
+    if not counts or any(b <= a for a, b in pairwise(counts)):
         raise ValueError(f"numbers of modes must ascend, not {counts}")
     ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
     shape = (len(counts), *targets.data.shape)

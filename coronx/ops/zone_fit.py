@@ -201,9 +201,7 @@ def _basis(
     return KLBasis(zone.fit, zone.area, fit_modes, modes, full, eigenvalues)
 
 
-def _solve(
-    basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array
-) -> None:
+def _solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:
     whole = basis.fit.size == values.shape[1]
     right = (values if whole else values[:, basis.fit]) @ basis.fit_modes.T
     for n, row in enumerate(right):
