@@ -168,7 +168,8 @@ def subtract_psf(
                 own = _to_target(flat.reshape(frame), shifts, int(n))
                 model[k, n] = own
                 np.subtract(targets.data[n], own, out=residual[k, n], casting="same_kind")
-        for prepared, fit in zip(ready.zones, group.zones, strict=True):
+        chosen_here = ready.chosen[:, group.targets[0]]
+        for prepared, fit, some in zip(ready.zones, group.zones, chosen_here, strict=True):
             if fit.basis is None:
                 continue
             fewest = np.minimum(fewest, np.minimum(counts, fit.basis.eigenvalues.size))
@@ -186,7 +187,9 @@ def subtract_psf(
                     plane[rows] = np.sqrt(values, out=values)
             elif prepared.gram is not None:
                 for plane, count in zip(flat_err, counts, strict=True):
-                    plane[rows] = reference_scatter(ready.data, prepared.gram, fit.basis, count)
+                    plane[rows] = reference_scatter(
+                        ready.data, prepared.gram, fit.basis, count, chosen=some
+                    )
     for k in range(len(counts)):
         lost = ~ready.keep | np.isnan(model[k])
         residual[k][lost] = np.nan
