@@ -91,16 +91,16 @@ def weights_of(cube: CubeModel, *, threshold: float) -> NDArray[np.float32]:
 
 
 def _variance(cube: CubeModel) -> NDArray[np.float64]:
-    """Return the square of ERR, its photon noise levelled."""
+    """Return the square of ERR, its photon noise levelled; 0 where nothing is known."""
     total = np.square(cube.err, dtype=np.float64)
     photons = array_of(cube, "var_poisson")
     if photons is None or photons.shape != cube.shape:
         return total
-    known = good_samples(cube) & np.isfinite(total) & (photons > 0.0)
+    known = good_samples(cube) & (total > 0.0) & (photons > 0.0)
     count = known.sum(axis=0)
     if not count.any():
         return total
     own = np.where(known, photons, 0.0)
     mean = own.sum(axis=0, dtype=np.float64) / np.maximum(count, 1)
     level = median_filter(fill_local_median(mean, count == 0, box=_WINDOW), _WINDOW)
-    return np.clip(total - own, 0.0, None) + np.where(known, level, 0.0)
+    return np.where(total > 0.0, np.clip(total - own, 0.0, None) + known * level, 0.0)

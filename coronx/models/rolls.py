@@ -30,7 +30,7 @@ class Rolls:
     The host weighs pixels by the inverse of VAR_RNOISE alone, so that array carries the
     weights while it works. Its errors are averages of the pixels' errors, which is what the
     scatter would be if pixels were not averaged: here variances are propagated, with the
-    squares of the weights that the values get (Fruchter & Hook 2002, PASP 114, 144, sect. 7).
+    squares of the weights that the values get (Fruchter & Hook 2002, PASP 114, 144).
     """
 
     def __init__(self, mask_threshold: float) -> None:
