@@ -256,14 +256,15 @@ def fit_targets(
         if moves.any():
             own = values
             values = _moved(own, -moves, frame)
-            if not use.all():
+            short = moves.any(axis=1) & ~use.all(axis=1)
+            if short.any():
                 fits = fit_zones(
-                    values, use, ready.data, chosen, ready.zones,
+                    values[short], use[short], ready.data, chosen, ready.zones,
                     truncate=truncate[-1:], method=method,
                 )  # fmt: skip
                 model = np.nan_to_num(assemble(fits, own.shape[1]))
-                left = np.where(use, own - _moved(model, moves, frame), 0.0)
-                values = _moved(left, -moves, frame) + model
+                left = np.where(use[short], own[short] - _moved(model, moves[short], frame), 0.0)
+                values[short] = _moved(left, -moves[short], frame) + model
                 values[~use] = 0.0
         fits = fit_zones(
             values, use, ready.data, chosen, ready.zones,
