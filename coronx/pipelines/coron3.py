@@ -18,6 +18,7 @@ from coronx.models.rolls import Rolls
 from coronx.models.schema import extend
 from coronx.models.writing import check_folder
 from coronx.pipelines._chain import CHAIN, DEFAULTS
+from coronx.pipelines._library import library_of, remember
 from coronx.pipelines._settings import mode_settings
 from coronx.pipelines._star import Star, locate
 from coronx.steps._guest import Guest, crds_context
@@ -46,6 +47,13 @@ class Coron3Pipeline(Guest, JwstPipeline):
         save_intermediate_results = boolean(default=True)  # Save _crfints, _psfstack and _psfalign too
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y in the first science exposure; by default from the WCS
         mask_threshold = float(default=0.01,min=0.0,max=1.0)  # Least share of a source's light that passes the mask for a pixel to be combined; 0: the mask is not looked at
+        reference_library = string(default=None)  # Folder or association of any programmes' exposures, in which more references are looked for
+        reference_dates = force_list(default=list())  # Number of days about the science exposure, or two ISO dates, of the references found there
+        reference_spectral_types = force_list(default=list())  # Beginnings of their spectral types: M, K7
+        reference_catalog = string(default=None)  # Table (ECSV or CSV) with the columns target and spectral_type
+        reference_programs = force_list(default=list())  # Numbers of their programmes
+        reference_exclude = force_list(default=list())  # Names of stars that are not to be used
+        reference_max = integer(default=None,min=1)  # Largest number of exposures found there: those nearest in time
     """  # noqa: E501
 
     step_defs = {  # noqa: RUF012 (the host's interface)
@@ -98,7 +106,10 @@ class Coron3Pipeline(Guest, JwstPipeline):
         """
         if isinstance(association, str | Path):
             association = self.input_path(association)
-        members = open_members(association)
+        library = library_of(self)
+        needed = ("science",) if library else ("science", "psf")
+        members = open_members(association, needed=needed)
+        note = library.extend(members) if library else None
         self._check(members)
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
@@ -112,6 +123,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         if not self.klip.skip:
             stack = self.stack_refs.run(psf)
             psf.clear()
+            remember(stack, note)
             self._save(stack, members.product, suffix="psfstack")
         blender, rolls = ModelBlender(), Rolls(self.mask_threshold)
         first: Star | None = None
@@ -122,12 +134,13 @@ class Coron3Pipeline(Guest, JwstPipeline):
             star = locate(subtracted, aligned, first, given=self.star_center)
             first = first or star
             record_star(subtracted, star.place)
+            remember(subtracted, note)
             if self.save_results:
                 self.save_model(subtracted, output_file=name, suffix="psfsub", acid=self.asn_id)
             for n, image in enumerate(rolls.split(subtracted)):
                 offset = move_wcs(image, star.at(n), first.sky)
             log.info("%s: WCS moved by %.2f pixels to put the star on the first's", name, offset)
-        return self._combine(rolls, blender, members, first)
+        return remember(self._combine(rolls, blender, members, first), note)
 
     def _check(self, members: Members) -> None:
         """Refuse what cannot be processed before anything is written."""
