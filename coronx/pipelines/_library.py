@@ -1,5 +1,6 @@
 """References from beyond the association."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from coronx.models.members import Members, open_cube
 from coronx.models.reference_library import find_references
 
 __all__ = ["Library", "library_of", "remember"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Library:
     exclude: Sequence[str]
     most: int | None
 
-    def extend(self, members: Members) -> str:
-        """Add what is found to the association's members, and return a note of it.
+    def extend(self, members: Members) -> None:
+        """Add what is found to the association's members, with a note of it.
 
         Raises
         ------
@@ -64,11 +67,11 @@ class Library:
             model.meta.asn.exptype = "psf"
             members.models.append(model)
         names = ", ".join(path.name for path in paths) or "none that was not a member"
-        return f"references found in {self.source}: {names}"
+        members.note = f"references found in {self.source}: {names}"
 
 
 def library_of(pipeline: Any) -> Library | None:
-    """Return the library that a pipeline's options name; None if there is none, or no need of it.
+    """Return the library that a pipeline's options name; None if there is none, or no use for it.
 
     Raises
     ------
@@ -88,7 +91,8 @@ def library_of(pipeline: Any) -> Library | None:
                     "reference_library, too"
                 )
         return None
-    if pipeline.klip.skip:
+    if pipeline.klip.skip or pipeline.klip.strategy == "adi":
+        log.warning("reference_library is not looked at: the subtraction uses no reference star")
         return None
     return Library(
         pipeline.input_path(pipeline.reference_library),
@@ -98,8 +102,7 @@ def library_of(pipeline: Any) -> Library | None:
     )
 
 
-def remember(product: Any, note: str | None) -> Any:
-    """Write a note into a product's history, where there are both, and return the product."""
-    if product is not None and note is not None:
+def remember(product: Any, note: str) -> None:
+    """Write a note into a product's history, if there is one."""
+    if note:
         product.add_history_entry(note)
-    return product

@@ -29,8 +29,8 @@ def split(tmp_path_factory, make_association):
     return asn, library
 
 
-def run(asn, folder=None, **options):
-    steps = {name: {"skip": True} for name in SKIPPED}
+def run(asn, folder=None, klip=None, **options):
+    steps = {name: {"skip": True} for name in SKIPPED} | {"klip": klip or {}}
     if folder is not None:
         options |= {"save_results": True, "output_dir": str(folder)}
     return Coron3Pipeline.call(str(asn), steps=steps, **options)
@@ -68,6 +68,13 @@ def test_what_is_a_member_is_not_added_again(split, tmp_path):
     # A name alone is looked for beside the association.
     run(both, tmp_path, reference_library="library", reference_exclude=["another star"])
     assert sorted(planes(tmp_path / "target_f356w_psfstack.fits")) == PSF
+
+
+def test_without_use_for_references_the_library_is_not_looked_at(split, caplog):
+    asn, _ = split
+    with pytest.raises(InputError, match="no member of exptype psf; add"):
+        run(asn, klip={"skip": True}, reference_library="nowhere")
+    assert "reference_library is not looked at" in caplog.text
 
 
 @pytest.mark.parametrize(
