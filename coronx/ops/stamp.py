@@ -1,12 +1,8 @@
 """Point sources at any place of a frame: the PSF, moved by parts of a pixel."""
 
-<<<<<<< HEAD
-from dataclasses import dataclass
-=======
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
->>>>>>> psf
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -113,11 +109,6 @@ class PsfImage:
     Attributes
     ----------
     half : int
-<<<<<<< HEAD
-    kernel : ndarray (2 half + 1, 2 half + 1)
-        The PSF centred on its middle pixel.
-=======
->>>>>>> psf
 
     Raises
     ------
@@ -151,15 +142,11 @@ class PsfImage:
         self._oversample = oversample
         self._place = (x, y)
         self._spectrum, self._shape = _spectrum(image, oversample)
-<<<<<<< HEAD
-        self.kernel = self(0.0, 0.0).values
-=======
 
     @cached_property
     def kernel(self) -> Array:
         """The PSF centred on the middle pixel of an odd square."""
         return self(0.0, 0.0).values
->>>>>>> psf
 
     def __call__(self, x: float, y: float) -> Stamp:
         """Return the stamp of a star on 0-based pixel place (x, y); always of the same size."""
@@ -174,8 +161,6 @@ class PsfImage:
         values = self._moved(shift)[:side, :side]
         return Stamp(np.ascontiguousarray(values), row - self.half, col - self.half)
 
-<<<<<<< HEAD
-=======
     def scaled(self, factor: float) -> "PsfImage":
         """Return the same PSF, `factor` times as bright."""
         other = copy(self)
@@ -183,7 +168,6 @@ class PsfImage:
         other.__dict__.pop("kernel", None)
         return other
 
->>>>>>> psf
     def transmission(self, shape: tuple[int, int]) -> Array:
         """Return ones (ny, nx): no mask."""
         return np.ones(shape)
