@@ -272,7 +272,7 @@ def fit_targets(
                     np.where(use, whole, 0.0)[short], use[short], ready.data, chosen, ready.zones,
                     truncate=truncate[-1:], method=method,
                 )  # fmt: skip
-                model = assemble(fits, own.shape[1])
+                model = assemble(fits, int(np.prod(frame)))
                 model = np.where(np.isnan(model), whole[short], model)
                 left = own[short] - moved(model, moves[short], frame)
                 left[~good[short].reshape(left.shape)] = 0.0
