@@ -29,7 +29,7 @@ _STEP = 0.01  # pixels, of the differences that stand for derivatives
 _ROUNDS = 8
 _PLACE_DONE = 1e-4  # pixels
 _WAYS = (
-    "give star_jy; or star_mag, star_band and star_type; or an exposure of the star beside the "
+    "give star_jy; or star_mag, star_band and spectral_type; or an exposure of the star beside the "
     "mask (unocculted); or one of target acquisition (acquisition, with its attenuation)"
 )
 
@@ -63,7 +63,7 @@ def star_flux(
     star_mag: float | None = None,
     star_mag_sigma: float = 0.0,
     star_band: str | None = None,
-    star_type: str | None = None,
+    spectral_type: str | None = None,
     unocculted: Any = None,
     acquisition: Any = None,
     attenuation: float | None = None,
@@ -84,13 +84,13 @@ def star_flux(
         Magnitude in `star_band`, and its error.
     star_band : str, optional
         One of `coronx.refdata.stellar_colors.BANDS`.
-    star_type : str, optional
+    spectral_type : str, optional
         Spectral type, such as M1V.
     unocculted : str, Path or data model, optional
         Exposure of the star beside the mask in the same filter.
     acquisition : str, Path or data model, optional
         Exposure of target acquisition: the star behind a neutral density. In another filter it
-        needs `star_type`, whose light carries it over, and is summed, not fitted.
+        needs `spectral_type`, whose light carries it over, and is summed, not fitted.
     attenuation : float, optional
         What that lets through, for example 1e-3.
     psf, mask_place
@@ -121,13 +121,13 @@ def star_flux(
         jansky = _positive("star_jy", star_jy)
         return StarFlux(jansky, sigma / jansky, f"{jansky:g} Jy, as given")
     if given == ["star_mag"]:
-        if star_mag is None or not star_band or not star_type:
+        if star_mag is None or not star_band or not spectral_type:
             raise InputError(
-                f"star_mag = {star_mag}, star_band = {star_band}, star_type = {star_type}: give "
+                f"star_mag = {star_mag}, star_band = {star_band}, spectral_type = {spectral_type}: give "
                 "all three"
             )
         return flux_from_magnitude(
-            filter_name, star_mag, star_band, star_type, sigma=star_mag_sigma
+            filter_name, star_mag, star_band, spectral_type, sigma=star_mag_sigma
         )
     if unocculted:
         star = read_unocculted(unocculted, mode, filter_name)
@@ -136,25 +136,25 @@ def star_flux(
     if share > 1:
         raise InputError(f"attenuation = {attenuation}: give the share of light let through")
     star = read_unocculted(acquisition, mode, None, attenuation=share)
-    return _carried(star, filter_name, star_type, psf)
+    return _carried(star, filter_name, spectral_type, psf)
 
 
 def _carried(
-    star: UnoccultedStar, filter_name: str, star_type: str | None, psf: OffAxisPsf | None
+    star: UnoccultedStar, filter_name: str, spectral_type: str | None, psf: OffAxisPsf | None
 ) -> StarFlux:
     if star.filter == filter_name:
         return flux_from_unocculted(star, psf=psf)
-    if not star_type:
+    if not spectral_type:
         raise InputError(
-            f"{star.name}: in {star.filter}, not {filter_name}; give star_type to carry the star's "
+            f"{star.name}: in {star.filter}, not {filter_name}; give spectral_type to carry the star's "
             "flux over"
         )
     measured = flux_from_unocculted(star)
-    color = flux_ratio(star_type, pivot_wavelength(star.filter), pivot_wavelength(filter_name))
+    color = flux_ratio(spectral_type, pivot_wavelength(star.filter), pivot_wavelength(filter_name))
     return StarFlux(
         measured.jansky * color,
         math.hypot(measured.relative_sigma, _COLOR_SIGMA),
-        f"{measured.source} in {star.filter}, carried over for type {star_type}",
+        f"{measured.source} in {star.filter}, carried over for type {spectral_type}",
     )
 
 

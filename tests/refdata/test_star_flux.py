@@ -96,9 +96,9 @@ def test_target_acquisition():
     assert found.jansky == pytest.approx(100 * TRUE, rel=0.004)
     model = exposure()
     model.meta.instrument.filter = "F335M"
-    with pytest.raises(InputError, match="in F335M, not F356W; give star_type"):
+    with pytest.raises(InputError, match="in F335M, not F356W; give spectral_type"):
         star_flux(MODE, "F356W", acquisition=model, attenuation=0.01)
-    carried = star_flux(MODE, "F356W", acquisition=model, attenuation=0.01, star_type="B0")
+    carried = star_flux(MODE, "F356W", acquisition=model, attenuation=0.01, spectral_type="B0")
     assert carried.jansky == pytest.approx(100 * TRUE * (3.365 / 3.563) ** 2, rel=0.05)
     assert carried.relative_sigma >= 0.05
 
@@ -119,16 +119,16 @@ def _without_area():
     ("options", "message"),
     [
         ({}, "flux in F356W is not known; give star_jy; or star_mag.*unocculted.*acquisition"),
-        ({"star_type": "G2V"}, "is not known"),
+        ({"spectral_type": "G2V"}, "is not known"),
         ({"star_jy": 1.0, "unocculted": "x.fits"}, "star_jy and unocculted: more than one"),
         ({"star_jy": -1.0}, "star_jy = -1.0: give a positive"),
         ({"star_jy": float("nan")}, "star_jy = nan"),
         ({"star_jy": 1.0, "attenuation": 0.1}, "give both, or none"),
         ({"star_mag": 4.5}, "give all three"),
-        ({"star_band": "Ks", "star_type": "M1"}, "star_mag = None"),
-        ({"star_mag": 4.5, "star_band": "V", "star_type": "M1"}, "'V': give one of J, H, KS, W1"),
-        ({"star_mag": 4.5, "star_band": "J", "star_type": "X1"}, "no spectral type"),
-        ({"star_mag": float("inf"), "star_band": "J", "star_type": "M1"}, "star_mag = inf"),
+        ({"star_band": "Ks", "spectral_type": "M1"}, "star_mag = None"),
+        ({"star_mag": 4.5, "star_band": "V", "spectral_type": "M1"}, "'V': give one of J, H, KS, W1"),
+        ({"star_mag": 4.5, "star_band": "J", "spectral_type": "X1"}, "no spectral type"),
+        ({"star_mag": float("inf"), "star_band": "J", "spectral_type": "M1"}, "star_mag = inf"),
         ({"acquisition": "x.fits"}, "give both, or none"),
         ({"acquisition": "x.fits", "attenuation": 2.0}, "attenuation = 2.0"),
     ],
