@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from jwst.datamodels import ModelContainer, ModelLibrary
+from jwst.datamodels import ModelContainer
 from jwst.model_blender import ModelBlender
 from jwst.resample.resample_step import ResampleStep
 from jwst.stpipe.core import JwstPipeline
@@ -14,8 +14,8 @@ from stpipe.config_parser import merge_config
 from coronx.errors import InputError, name_of
 from coronx.models.members import Members, check_alike, check_good, open_members, role_of
 from coronx.models.pointing import StarPlace, check_wcs, move_wcs, record_star
+from coronx.models.rolls import Rolls
 from coronx.models.schema import extend
-from coronx.models.split import split_integrations
 from coronx.models.writing import check_folder
 from coronx.pipelines._chain import CHAIN, DEFAULTS
 from coronx.pipelines._settings import mode_settings
@@ -45,6 +45,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         suffix = string(default='i2d')  # Suffix of the combined product
         save_intermediate_results = boolean(default=True)  # Save _crfints, _psfstack and _psfalign too
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y in the first science exposure; by default from the WCS
+        mask_threshold = float(default=0.01,min=0.0,max=1.0)  # Least share of a source's light that passes the mask for a pixel to be combined; 0: the mask is not looked at
     """  # noqa: E501
 
     step_defs = {  # noqa: RUF012 (the host's interface)
@@ -112,7 +113,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
             stack = self.stack_refs.run(psf)
             psf.clear()
             self._save(stack, members.product, suffix="psfstack")
-        blender, images = ModelBlender(), ModelContainer()
+        blender, rolls = ModelBlender(), Rolls(self.mask_threshold)
         first: Star | None = None
         for target in science:
             blender.accumulate(target)
@@ -123,12 +124,10 @@ class Coron3Pipeline(Guest, JwstPipeline):
             record_star(subtracted, star.place)
             if self.save_results:
                 self.save_model(subtracted, output_file=name, suffix="psfsub", acid=self.asn_id)
-            for n, image in enumerate(split_integrations(subtracted)):
-                place = star.at(n)
-                offset = move_wcs(image, place, first.sky)
-                images.append(image)
+            for n, image in enumerate(rolls.split(subtracted)):
+                offset = move_wcs(image, star.at(n), first.sky)
             log.info("%s: WCS moved by %.2f pixels to put the star on the first's", name, offset)
-        return self._combine(images, blender, members, first)
+        return self._combine(rolls, blender, members, first)
 
     def _check(self, members: Members) -> None:
         """Refuse what cannot be processed before anything is written."""
@@ -234,12 +233,12 @@ class Coron3Pipeline(Guest, JwstPipeline):
         return self.klip.run(target, aligned), aligned
 
     def _combine(
-        self, images: ModelContainer, blender: ModelBlender, members: Members, first: Star
+        self, rolls: Rolls, blender: ModelBlender, members: Members, first: Star
     ) -> ImageModel | None:
         if self.resample.skip:
             log.warning("resample is skipped: no combined image, no map, no curve")
             return None
-        result = self.resample.run(ModelLibrary(images, on_disk=False))
+        result = rolls.combine(self.resample)
         blender.finalize_model(result)
         result.meta.asn.pool_name, result.meta.asn.table_name = members.pool, members.table
         x, y = result.meta.wcs.invert(first.sky.ra.deg, first.sky.dec.deg, with_bounding_box=False)
