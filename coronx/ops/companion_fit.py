@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import spline_filter
 
 from coronx.ops.companion_errors import annulus_errors, equations_at, normal_equations
-from coronx.ops.companion_model import CompanionModel, OffAxis, Part, View
+from coronx.ops.companion_model import CompanionModel, Part, View
+from coronx.ops.stamp import OffAxisPsf
 
 __all__ = ["CompanionFit", "fit_companion"]
 
 Array = NDArray[np.float64]
 
 _STEP = 0.03  # pixels, of the differences that give derivatives by place
+_OLD = 0.1  # pixels, and share of the flux, from where derivatives were made
+_PINNED = 0.75  # pixels from a patch's middle
 _DONE = 0.01  # sigma: steps below this end the iteration
 _GRID = 0.4  # resolution elements, of the grid on which the start is looked for
 _PLAIN = 2  # steps made without the correlation of the speckles
@@ -84,7 +87,7 @@ class CompanionFit:
 
 def fit_companion(
     parts: Sequence[Part],
-    psf: OffAxis,
+    psf: OffAxisPsf,
     *,
     guess: Sequence[float],
     fwhm: float,
@@ -106,8 +109,8 @@ def fit_companion(
     ----------
     parts : sequence of Part
         The subtractions of the star's exposures.
-    psf : callable
-        Off-axis PSF of unit total flux.
+    psf : OffAxisPsf
+        Of unit total flux.
     guess : sequence of float
         (east, north) in arcsec to within about a resolution element, and the flux if known.
     fwhm : float
@@ -152,11 +155,17 @@ def fit_companion(
     place, flux, faint = _first(model, view, start, element)
     flux = float(guess[2]) if len(guess) == 3 else flux
     converged = lost = close = False
+    made: tuple[Array, float] | None = None
+    left = slopes = np.empty(0)
     count = 0
     while True:
-        if np.hypot(*(place - pinned)) * model.scale > 0.75:
-            view, pinned = model.view(_pair(place)), place.copy()
-        left, slopes = linearised(model, view, place, flux, faint)
+        if np.hypot(*(place - pinned)) * model.scale > _PINNED:
+            view, pinned, made = model.view(_pair(place)), place.copy(), None
+        if made is None or _far(made, place, flux, faint, model.scale):
+            left, slopes = linearised(model, view, place, flux, faint)
+            made = (place.copy(), flux)
+        else:  # derivatives change little by a small step; what is left is exact all the same
+            left = view.values + model.response(view, _pair(place), -flux)
         matrix, vector, extra, chi2, pixels = normal_equations(
             model, view, left, slopes, correlated=close
         )
@@ -184,7 +193,7 @@ def fit_companion(
         if close and np.hypot(*(place - about)) > _STRAY * element:
             # The noise must be that of the companion's own ring, with none of its light.
             model, about = model_at(place), place.copy()
-            view, pinned = model.view(_pair(place)), about
+            view, pinned, made = model.view(_pair(place)), about, None
     own = covariance @ extra @ covariance
     done, samples = "covariance", np.nan
     total = covariance
@@ -269,6 +278,12 @@ def _first(
             f"no usable residual at ({start[0]:.3f}, {start[1]:.3f}) arcsec, or the PSF is zero"
         )
     return place, flux, faint
+
+
+def _far(made: tuple[Array, float], place: Array, flux: float, faint: float, scale: float) -> bool:
+    """Return whether derivatives made elsewhere, or for another flux, are not good enough."""
+    moved = float(np.hypot(*(place - made[0]))) * scale
+    return moved > _OLD or abs(flux - made[1]) > max(_OLD * abs(made[1]), 0.5 * faint)
 
 
 def _inverse(matrix: Array) -> Array:

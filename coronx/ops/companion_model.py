@@ -1,23 +1,21 @@
 """What a companion is fitted to: patches of residuals about its place, and what noise is there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from coronx.ops.speckle_covariance import SpeckleCovariance, speckle_covariance
+from coronx.ops.stamp import OffAxisPsf
 
-__all__ = ["CompanionModel", "OffAxis", "Part", "PatchArrays", "View", "turned"]
+__all__ = ["CompanionModel", "Part", "PatchArrays", "View", "turned"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Whole = NDArray[np.int_]
-
-OffAxis = Callable[[float, float], Any]
-"""A source's image: called with its place (x, y) in the frame."""
 
 _SAME = 0.01  # pixels at the companion's place: frames closer than this are one
 _MARGIN = 2  # pixels around a patch, so that templates can be moved and turned
@@ -56,7 +54,7 @@ class Part(Protocol):
     def linear(self) -> bool: ...  # noqa: D102
     def patches(self, east: float, north: float, *, half: int) -> PatchArrays: ...  # noqa: D102
     def response(  # noqa: D102
-        self, psf: Any, east: float, north: float, flux: float = 1.0, *, half: int
+        self, psf: OffAxisPsf, east: float, north: float, flux: float = 1.0, *, half: int
     ) -> PatchArrays: ...
 
 
@@ -89,8 +87,8 @@ class CompanionModel:
     ----------
     parts : sequence of Part
         The subtractions, an exposure each.
-    psf : callable
-        Off-axis PSF, as `Part.response` takes it.
+    psf : OffAxisPsf
+        Of unit total flux, as `Part.response` takes it.
     place : tuple of float
         (east, north) in arcsec, to within a resolution element.
     fwhm : float
@@ -106,7 +104,7 @@ class CompanionModel:
     def __init__(
         self,
         parts: Sequence[Part],
-        psf: OffAxis,
+        psf: OffAxisPsf,
         place: tuple[float, float],
         *,
         fwhm: float,
@@ -140,7 +138,7 @@ class CompanionModel:
             image[others] = np.nan
             self._images.append(image)
             self._usual.append(self._ring_variance(part, self._groups[k], off))
-        self._roots: dict[tuple[int, bytes], Array] = {}
+        self._roots: dict[tuple[int, bytes, bytes], Array] = {}
 
     def __len__(self) -> int:
         """Return the number of patches: orientations of all parts."""
@@ -162,7 +160,8 @@ class CompanionModel:
             for value, row, col, image in zip(values, rows, cols, self._images[k], strict=True):
                 value[np.isnan(_cut(image, row, col, value.shape[0]))] = np.nan
             out.append((values, extra, rows, cols, mask))
-        values, extra, rows, cols = (np.concatenate([o[i] for o in out]) for i in range(4))
+        values, extra = np.concatenate([o[0] for o in out]), np.concatenate([o[1] for o in out])
+        rows, cols = np.concatenate([o[2] for o in out]), np.concatenate([o[3] for o in out])
         return View(values, extra, rows, cols, [o[4] for o in out])
 
     def response(self, view: View, place: tuple[float, float], flux: float) -> Array:
@@ -209,7 +208,7 @@ class CompanionModel:
     def weigh(self, m: int, rows: Whole, cols: Whole, white: Array) -> Array:
         """Return the inverse covariance times values, which are given as made white (n, k)."""
         root, sigma = self._noise_at(m, rows, cols)
-        back = solve_triangular(root, white, lower=True, trans="T", check_finite=False)
+        back = solve_triangular(root.T, white, lower=False, check_finite=False)
         return back / sigma[:, None]
 
     def _noise_at(self, m: int, rows: Whole, cols: Whole) -> tuple[Array, Array]:
@@ -291,7 +290,7 @@ def turned(place: tuple[float, float], angle: float) -> tuple[float, float]:
 
 
 def _group(matrices: Array, separation: float) -> Whole:
-    """Number the frames by orientation, from 0 in the order in which they come."""
+    """Return the number of each frame's orientation, from 0 in the order in which they come."""
     numbers = np.zeros(len(matrices), np.int64)
     firsts: list[int] = []
     for n, matrix in enumerate(matrices):

@@ -10,7 +10,8 @@ from numpy.polynomial.chebyshev import chebpts1
 from numpy.typing import NDArray
 
 from coronx.ops.companion_fit import CompanionFit
-from coronx.ops.companion_model import CompanionModel, OffAxis, Part
+from coronx.ops.companion_model import CompanionModel, Part
+from coronx.ops.stamp import OffAxisPsf
 
 __all__ = ["CompanionSamples", "sample_companion"]
 
@@ -60,7 +61,7 @@ class CompanionSamples:
 
 def sample_companion(
     parts: Sequence[Part],
-    psf: OffAxis,
+    psf: OffAxisPsf,
     fit: CompanionFit,
     *,
     fwhm: float,
@@ -135,7 +136,7 @@ def sample_companion(
         median,
         lower,
         upper,
-        np.cov(samples.T),
+        np.asarray(np.cov(samples.T), dtype=np.float64),
         sampler,
         *figures,
     )
@@ -152,8 +153,8 @@ def _likelihood(model: CompanionModel, center: Array, box: Array, factor: float)
     """Return the logarithm of the likelihood of points (n, 3), over that of no companion."""
     linear = all(part.linear for part in model.parts)
     count = 4 if (box[:2] * model.scale).max() <= 0.5 * model.fwhm else 5
-    nodes = chebpts1(count)
-    fluxes = np.array([-1.0, 1.0]) if linear else chebpts1(3)
+    nodes = np.asarray(chebpts1(count), dtype=np.float64)
+    fluxes = np.array([-1.0, 1.0]) if linear else np.asarray(chebpts1(3), dtype=np.float64)
     east, north, flux = np.meshgrid(nodes, nodes, fluxes, indexing="ij")
     at = center + box * np.stack([east.ravel(), north.ravel(), flux.ravel()], axis=1)
     view = model.view((float(center[0]), float(center[1])))
@@ -222,7 +223,7 @@ def _emcee(
     start = center + spread * rng.uniform(-1.0, 1.0, (walkers, 3))
     sampler = package.EnsembleSampler(walkers, 3, likelihood, vectorize=True)
     # Its randomness is NumPy's older kind.
-    state = np.random.RandomState(int(rng.integers(2**31))).get_state()  # noqa: NPY002
+    state = np.random.RandomState(int(rng.integers(2**31))).get_state()
     first = package.State(start, random_state=state)
     sampler.run_mcmc(first, steps, progress=options["progress"])
     times = sampler.get_autocorr_time(discard=steps // 4, tol=0)
@@ -241,9 +242,16 @@ def _dynesty(
     options: dict[str, Any],
 ) -> tuple[Array, tuple[float, float, float, float]]:
     del sigma
+
+    def logarithm(point: Array) -> float:
+        return float(likelihood(point)[0])
+
+    def prior(cube: Array) -> Array:
+        return center + box * (2.0 * cube - 1.0)
+
     sampler = package.NestedSampler(
-        lambda point: float(likelihood(point)[0]),
-        lambda cube: center + box * (2.0 * cube - 1.0),
+        logarithm,
+        prior,
         3,
         nlive=options["live"],
         rstate=rng,

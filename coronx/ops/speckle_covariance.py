@@ -172,12 +172,12 @@ def _around(ring: Mask) -> tuple[slice, slice]:
 
 def _lags(images: Array, reach: int) -> Array:
     """Return the sum over images of products of pixels by lag, (2 * reach + 1, 2 * reach + 1)."""
-    sizes = (max(s, reach) + reach + 1 for s in images.shape[1:])
-    shape = tuple(scipy.fft.next_fast_len(size, real=True) for size in sizes)
-    power = np.zeros((shape[0], shape[1] // 2 + 1))
+    sizes = [max(size, reach) + reach + 1 for size in images.shape[1:]]
+    ny, nx = (cast("int", scipy.fft.next_fast_len(size, real=True)) for size in sizes)
+    power = np.zeros((ny, nx // 2 + 1))
     for image in images:
-        power += np.abs(cast("Array", scipy.fft.rfft2(image, s=shape))) ** 2
-    full = cast("Array", scipy.fft.irfft2(power, s=shape))
+        power += np.abs(cast("Array", scipy.fft.rfft2(image, s=(ny, nx)))) ** 2
+    full = cast("Array", scipy.fft.irfft2(power, s=(ny, nx)))
     at = np.arange(-reach, reach + 1)
     return full[np.ix_(at, at)]
 
@@ -190,11 +190,12 @@ def _by_distance(lag: Array, products: Array, pairs: Array) -> tuple[Array, Arra
     tried = np.bincount(bins)
     distance = np.bincount(bins, pairs * lag.ravel()) / np.maximum(count, 1.0)
     value = np.bincount(bins, products.ravel()) / np.maximum(count, 1.0)
+    value = np.asarray(value, dtype=np.float64)
     met = (tried > 0) & (count >= _LEAST_SHARE * count[0] * tried)
     value /= value[0]
     # Beyond what can be measured the correlation goes to zero, not by a jump.
     taper = np.cos(0.5 * np.pi * np.clip(2.0 * distance / distance[met].max() - 1.0, 0.0, 1.0))
-    return distance[met], (value * taper)[met], count[met]
+    return distance[met], (value * taper)[met], np.asarray(count[met], dtype=np.float64)
 
 
 def _kernel(kind: str, lag: Array, length: float) -> Array:
@@ -227,8 +228,8 @@ def _positive(table: Array) -> Array:
     The table is made periodic; a patch's matrix is then a block of a circulant one, whose
     eigenvalues are the spectrum (Bochner's theorem), so that every patch's is positive definite.
     """
-    spectrum = scipy.fft.fft2(scipy.fft.ifftshift(table)).real
+    spectrum = np.fft.fft2(np.fft.ifftshift(table)).real
     spectrum = np.maximum(spectrum, _POWER_FLOOR * spectrum.mean())
-    whole = scipy.fft.fftshift(scipy.fft.ifft2(spectrum).real)
+    whole = np.fft.fftshift(np.fft.ifft2(spectrum).real)
     middle = table.shape[0] // 2
     return np.asarray(whole / whole[middle, middle], dtype=np.float64)
