@@ -38,6 +38,8 @@ class Members:
         Identifier, name of the combined product, pool, and file name of the association.
     models : ModelContainer
         Its exposures, each with its type in ``meta.asn.exptype``.
+    note : str
+        What of them is not said by the association; empty if nothing.
     """
 
     asn_id: str
@@ -45,6 +47,7 @@ class Members:
     pool: str
     table: str
     models: ModelContainer
+    note: str = ""
 
     def of(self, role: str) -> list[CubeModel]:
         """Return the exposures of a type, see `role_of`."""
@@ -122,13 +125,15 @@ def open_all(association: Association) -> ModelContainer:
     return models
 
 
-def open_members(association: Any) -> Members:
+def open_members(association: Any, *, needed: tuple[str, ...] = ("science", "psf")) -> Members:
     """Open an association's exposures.
 
     Parameters
     ----------
     association : Path or ModelContainer
         An association file, or its members opened, which are copied.
+    needed : tuple of str
+        The types of which there must be a member.
 
     Raises
     ------
@@ -136,7 +141,7 @@ def open_members(association: Any) -> Members:
         If it is neither, or a member cannot be used.
     """
     if isinstance(association, Path):
-        asn = read_association(association)
+        asn = read_association(association, needed=needed)
         return Members(asn.asn_id, asn.product, asn.pool, asn.path.name, open_all(asn))
     if not isinstance(association, ModelContainer):
         raise InputError(
@@ -148,7 +153,7 @@ def open_members(association: Any) -> Members:
         if role_of(model) in KINDS:
             models.append(model.copy())
     models.asn_table, models.asn_table_name = association.asn_table, association.asn_table_name
-    for kind in ("science", "psf"):
+    for kind in needed:
         if kind not in {role_of(model) for model in models}:
             raise InputError(f"{association!r}: no member of exptype {kind}; add one")
     table = association.asn_table or {}
