@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import spline_filter
 
-from coronx.ops.companion_errors import annulus_errors, equations_at, normal_equations
+from coronx.ops.companion_errors import annulus_errors
+from coronx.ops.companion_linear import equations_at, linearised, normal_equations
 from coronx.ops.companion_model import CompanionModel, Part, View
 from coronx.ops.stamp import OffAxisPsf
 
@@ -16,7 +17,6 @@ __all__ = ["CompanionFit", "fit_companion"]
 
 Array = NDArray[np.float64]
 
-_STEP = 0.03  # pixels, of the differences that give derivatives by place
 _OLD = 0.1  # pixels, and share of the flux, from where derivatives were made
 _PINNED = 0.75  # pixels from a patch's middle
 _DONE = 0.01  # sigma: steps below this end the iteration
@@ -25,7 +25,6 @@ _PLAIN = 2  # steps made without the correlation of the speckles
 _STRAY = 0.3  # resolution elements from where the noise was measured
 _REACH = 1.5  # resolution elements from the guess, beyond which a fit has lost its source
 _LONGEST = 0.5  # resolution elements: longest step
-_FAINT = 0.5  # sigma: the derivatives by place of a fainter source are those of this flux
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class CompanionFit:
 
 def fit_companion(
     parts: Sequence[Part],
-    psf: OffAxisPsf,
+    psf: OffAxisPsf | Sequence[OffAxisPsf],
     *,
     guess: Sequence[float],
     fwhm: float,
@@ -109,8 +108,8 @@ def fit_companion(
     ----------
     parts : sequence of Part
         The subtractions of the star's exposures.
-    psf : OffAxisPsf
-        Of unit total flux.
+    psf : OffAxisPsf or sequence of them
+        Of unit total flux; one for all exposures, or one for each.
     guess : sequence of float
         (east, north) in arcsec to within about a resolution element, and the flux if known.
     fwhm : float
@@ -206,45 +205,6 @@ def fit_companion(
         place, flux, total + own, covariance, chi2, pixels - 3, converged and not lost, count,
         done, samples,
     )  # fmt: skip
-
-
-def linearised(
-    model: CompanionModel, view: View, place: Array, flux: float, faint: float
-) -> tuple[Array, Array]:
-    """Take a companion out of a view, and return what is left and its derivatives.
-
-    Parameters
-    ----------
-    model, view
-        Where.
-    place : ndarray (2,)
-        (east, north), arcsec.
-    flux : float
-        Of the companion.
-    faint : float
-        Error of a flux, roughly: gives the difference that the derivative by flux is made of.
-
-    Returns
-    -------
-    left : ndarray (m, h, h)
-        Residual without the companion.
-    slopes : ndarray (m, h, h, 3)
-        Of a companion by east, north (per arcsec) and flux.
-    """
-    step = _STEP / model.scale
-    moves = np.array([[step, 0.0], [0.0, step]])
-    bright = flux if abs(flux) > _FAINT * faint else float(np.copysign(_FAINT * faint, flux))
-    if all(part.linear for part in model.parts):
-        unit = model.response(view, _pair(place), 1.0)
-        by = [(model.response(view, _pair(place + move), 1.0) - unit) / step for move in moves]
-        slopes = np.stack([bright * by[0], bright * by[1], unit], axis=-1)
-        return view.values - flux * unit, slopes
-    out = model.response(view, _pair(place), -flux)
-    base = out if bright == flux else model.response(view, _pair(place), -bright)
-    by = [(base - model.response(view, _pair(place + move), -bright)) / step for move in moves]
-    more = max(0.03 * abs(flux), 0.3 * faint)
-    by_flux = (out - model.response(view, _pair(place), -flux - more)) / more
-    return view.values + out, np.stack([*by, by_flux], axis=-1)
 
 
 def _first(

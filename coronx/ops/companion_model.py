@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from coronx.ops.frame_groups import group_frames, group_means
 from coronx.ops.speckle_covariance import SpeckleCovariance, speckle_covariance
 from coronx.ops.stamp import OffAxisPsf
 
@@ -17,7 +18,6 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Whole = NDArray[np.int_]
 
-_SAME = 0.01  # pixels at the companion's place: frames closer than this are one
 _MARGIN = 2  # pixels around a patch, so that templates can be moved and turned
 
 
@@ -87,8 +87,8 @@ class CompanionModel:
     ----------
     parts : sequence of Part
         The subtractions, an exposure each.
-    psf : OffAxisPsf
-        Of unit total flux, as `Part.response` takes it.
+    psf : OffAxisPsf or sequence of them
+        Of unit total flux, as `Part.response` takes it; one for all parts, or one for each.
     place : tuple of float
         (east, north) in arcsec, to within a resolution element.
     fwhm : float
@@ -104,7 +104,7 @@ class CompanionModel:
     def __init__(
         self,
         parts: Sequence[Part],
-        psf: OffAxisPsf,
+        psf: OffAxisPsf | Sequence[OffAxisPsf],
         place: tuple[float, float],
         *,
         fwhm: float,
@@ -112,8 +112,13 @@ class CompanionModel:
         known: Sequence[tuple[float, float]] = (),
         kernel: str = "empirical",
     ) -> None:
-        self.parts, self.psf, self.fwhm, self.half = parts, psf, fwhm, half
-        self._groups = [_group(part.matrices, float(np.hypot(*place))) for part in parts]
+        self.parts, self.fwhm, self.half = parts, fwhm, half
+        self.psfs = list(psf) if isinstance(psf, Sequence) else [psf] * len(parts)
+        if len(self.psfs) != len(parts):
+            raise ValueError(
+                f"{len(self.psfs)} PSFs for {len(parts)} subtractions; give one of each"
+            )
+        self._groups = [group_frames(part.matrices, float(np.hypot(*place))) for part in parts]
         firsts = [np.unique(group, return_index=True)[1] for group in self._groups]
         self.matrices = np.concatenate([p.matrices[f] for p, f in zip(parts, firsts, strict=True)])
         self.stars = np.concatenate(
@@ -127,7 +132,7 @@ class CompanionModel:
         self._usual: list[Array] = []
         self.noise: list[SpeckleCovariance] = []
         for k, part in enumerate(parts):
-            image = _average(part.residual, np.isfinite(part.residual), self._groups[k])[0]
+            image = group_means(part.residual, np.isfinite(part.residual), self._groups[k])[0]
             off = self._near(image.shape, k, [place, *known], 1.5 * fwhm)
             self.noise.append(
                 speckle_covariance(
@@ -151,9 +156,9 @@ class CompanionModel:
         for k, part in enumerate(self.parts):
             got, group = part.patches(*place, half=wide), self._groups[k]
             mask = np.isfinite(got.values)
-            values, _ = _average(got.values, mask, group)
+            values, _ = group_means(got.values, mask, group)
             first = np.unique(group, return_index=True)[1]
-            variance, count = _average(np.square(got.err), mask, group)
+            variance, count = group_means(np.square(got.err), mask, group)
             extra = variance / np.maximum(count, 1) - self._usual[k][:, None, None]
             extra = np.where(np.isfinite(extra), extra, 0.0).clip(0.0)
             rows, cols = got.rows[first], got.cols[first]
@@ -174,7 +179,7 @@ class CompanionModel:
         out: list[Array] = []
         start = 0
         for k, part in enumerate(self.parts):
-            got = part.response(self.psf, *place, flux, half=wide + 1)
+            got = part.response(self.psfs[k], *place, flux, half=wide + 1)
             group = self._groups[k]
             count = int(group.max()) + 1
             rows, cols = view.rows[start : start + count], view.cols[start : start + count]
@@ -182,7 +187,7 @@ class CompanionModel:
             for n, g in enumerate(group):
                 piece = _cut(got.values[n], rows[g] - got.rows[n], cols[g] - got.cols[n], size)
                 moved[n] = np.nan_to_num(piece)
-            out.append(np.nan_to_num(_average(moved, view.masks[k], group)[0]))
+            out.append(np.nan_to_num(group_means(moved, view.masks[k], group)[0]))
             start += count
         return np.concatenate(out)
 
@@ -237,8 +242,8 @@ class CompanionModel:
         for k, part in enumerate(self.parts):
             group = self._groups[k]
             half = self.half + _MARGIN if part.linear else 3 * self.half
-            got = part.response(self.psf, *place, -flux, half=half)
-            change = _average(np.nan_to_num(got.values), np.isfinite(got.values), group)[0]
+            got = part.response(self.psfs[k], *place, -flux, half=half)
+            change = group_means(np.nan_to_num(got.values), np.isfinite(got.values), group)[0]
             first = np.unique(group, return_index=True)[1]
             for g, n in enumerate(first):
                 image = self._images[k][g].copy()
@@ -270,7 +275,7 @@ class CompanionModel:
 
     def _ring_variance(self, part: Part, group: Whole, off: Mask) -> Array:
         """Return the usual variance by ERR of each averaged image at this separation."""
-        variance, count = _average(np.square(part.err), np.isfinite(part.residual), group)
+        variance, count = group_means(np.square(part.err), np.isfinite(part.residual), group)
         variance = variance / np.maximum(count, 1)
         y, x = np.indices(variance.shape[1:])
         r = np.hypot(x - part.star[0], y - part.star[1])
@@ -287,34 +292,6 @@ def turned(place: tuple[float, float], angle: float) -> tuple[float, float]:
     """Return a place (east, north) turned about the star by an angle (radians, from N to E)."""
     cos, sin = np.cos(angle), np.sin(angle)
     return place[0] * cos + place[1] * sin, place[1] * cos - place[0] * sin
-
-
-def _group(matrices: Array, separation: float) -> Whole:
-    """Return the number of each frame's orientation, from 0 in the order in which they come."""
-    numbers = np.zeros(len(matrices), np.int64)
-    firsts: list[int] = []
-    for n, matrix in enumerate(matrices):
-        for k, first in enumerate(firsts):
-            if np.abs(matrix - matrices[first]).max() * separation <= _SAME:
-                numbers[n] = k
-                break
-        else:
-            numbers[n] = len(firsts)
-            firsts.append(n)
-    return numbers
-
-
-def _average(
-    values: NDArray[np.floating], mask: Mask, group: Whole
-) -> tuple[Array, NDArray[np.float64]]:
-    """Return the mean over each group's frames where the mask is, NaN elsewhere, and the count."""
-    count = np.zeros((int(group.max()) + 1, *values.shape[1:]))
-    total = np.zeros(count.shape)
-    for value, use, g in zip(values, mask, group, strict=True):
-        total[g] += np.where(use, value, 0.0)
-        count[g] += use
-    with np.errstate(invalid="ignore"):
-        return total / np.where(count > 0, count, np.nan), count
 
 
 def _cut(image: Array, row: int, col: int, size: int) -> Array:

@@ -61,7 +61,7 @@ class CompanionSamples:
 
 def sample_companion(
     parts: Sequence[Part],
-    psf: OffAxisPsf,
+    psf: OffAxisPsf | Sequence[OffAxisPsf],
     fit: CompanionFit,
     *,
     fwhm: float,
