@@ -74,7 +74,7 @@ def test_products_are_a_model_and_a_table(products, psf_file, tmp_path):
 @pytest.mark.parametrize("sampler", ["emcee", "dynesty"])
 def test_a_posterior_is_sampled(products, psf_file, sampler):
     pytest.importorskip(sampler)
-    result = run(products, psf_file, sampler=sampler, emcee_steps=200, live_points=80)
+    result = run(products, psf_file, sampler=sampler, emcee_steps=200, live_points=50)
     (row,) = result.companions
     for name in ("east", "north", "flux", "separation", "pa"):
         low, high = row[f"{name}_low"], row[f"{name}_high"]
@@ -87,13 +87,16 @@ def test_a_posterior_is_sampled(products, psf_file, sampler):
 
 
 def test_every_candidate_is_fitted(products, psf_file, tmp_path):
-    table = QTable({"east": [1.22, -1.5], "north": [-0.92, 0.8], "snr": [9.0, 5.0]})
+    table = QTable({"east": [1.22, -1.5, 30.0], "north": [-0.92, 0.8, 0.0], "snr": [9.0, 5.0, 5.0]})
     table.write(tmp_path / "cand.ecsv", format="ascii.ecsv")
     found = run(
         products, psf_file, guess=None, candidates=str(tmp_path / "cand.ecsv"),
         errors="covariance", kernel="matern", fit_radius=2.0,
     ).companions  # fmt: skip
-    assert found["number"].tolist() == [1, 2]
+    assert found["number"].tolist() == [1, 2, 3]
+    # The third lies outside of the frame.
+    assert np.isfinite(found["flux"]).tolist() == [True, True, False]
+    assert not found["converged"][2]
     assert found["snr"][0] > 20.0 > 6.0 > found["snr"][1]
     assert np.isnan(found["ring_samples"]).all()
 

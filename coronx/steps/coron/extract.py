@@ -90,7 +90,11 @@ class ExtractStep(MeasuringStep):
                 )
                 samples = self._samples(reduction, psfs, fit, common)
             except ValueError as err:
-                raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
+                if self.guess is not None or "no usable" not in str(err):
+                    raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
+                log.warning("Companion %d: %s; its row is empty", n + 1, err)
+                _empty(table[n], n + 1, place)
+                continue
             _fill(table[n], n + 1, fit, samples, reduction, star)
             _tell(table[n])
             if samples is not None:
@@ -139,6 +143,13 @@ class ExtractStep(MeasuringStep):
 def _jansky(reduction: Reduction) -> float:
     """Return the Jy of a flux of one MJy/sr in one pixel."""
     return 1e6 * reduction.pixel_area_sr
+
+
+def _empty(row: Any, number: int, place: tuple[float, float]) -> None:
+    for name in row.dtype.names:
+        if row.dtype[name].kind == "f":
+            row[name] = np.nan
+    row["number"], row["east"], row["north"] = number, *place
 
 
 def _fill(
