@@ -1,24 +1,51 @@
-"""KLIP: Karhunen-Loeve modes of reference images, and the fit of a target by them."""
+"""KLIP: Karhunen-Loeve modes of reference images, over the whole frame or a zone of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.fourier import apply_ramp, forward
-
-__all__ = ["KLBasis", "Projection", "kl_basis", "pixel_blocks", "project", "reference_scatter"]
+__all__ = [
+    "Gram",
+    "KLBasis",
+    "columns",
+    "form_modes",
+    "gram_matrix",
+    "kl_basis",
+    "kl_weights",
+    "reference_scatter",
+]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 # Modes below this fraction of the largest eigenvalue are rounding: float32 input leaves
 # duplicate or linearly dependent references at 1e-15, real noise stands above 1e-10.
 _EIGENVALUE_FLOOR = 1e-13
 _BLOCK = 4096  # pixels worked on at a time: references are never held whole in float64
-_TOGETHER = 10  # targets projected at a time: they take several arrays in float64
-_SHIFTED_ROUNDS = 2  # of the fit of a shifted target; the second removes what masking left
+
+
+@dataclass(frozen=True)
+class Gram:
+    """Inner products of images whose means are taken off.
+
+    Attributes
+    ----------
+    means : ndarray (nref,)
+        Mean of each image over the pixels used.
+    matrix : ndarray (nref, nref)
+        Inner products of the images less their means, over the pixels used.
+    """
+
+    means: Array
+    matrix: Array
+
+    def of(self, chosen: Mask) -> "Gram":
+        """Return that of some of the images."""
+        return Gram(self.means[chosen], self.matrix[np.ix_(chosen, chosen)])
 
 
 @dataclass(frozen=True)
@@ -27,62 +54,144 @@ class KLBasis:
 
     Attributes
     ----------
-    modes : ndarray (1 + K, ny * nx)
-        Rows are orthonormal over the pixels used and zero elsewhere: first the constant,
-        then the K modes by descending eigenvalue.
+    fit, area : ndarray of int
+        Flat numbers of the pixels fitted, and of those where the modes are wanted.
+    fit_modes : ndarray (1 + K, nfit)
+        Rows are orthonormal over the pixels fitted: first the constant, then the K modes by
+        descending eigenvalue.
+    modes : ndarray (1 + K, narea)
+        The same combinations of references at the pixels of `area`.
     weights : ndarray (nref, K)
-        modes[1:] = weights.T @ (references - their means).
+        modes[1:] = weights.T @ (references - their means over the pixels fitted).
     eigenvalues : ndarray (K,)
         Of the references' Gram matrix.
-    shape : tuple of int
-        (ny, nx).
     """
 
+    fit: Index
+    area: Index
+    fit_modes: Array
     modes: Array
     weights: Array
     eigenvalues: Array
-    shape: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Projection:
-    """A fit of targets by a basis.
+def columns(flat: NDArray[Any], index: Index) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Yield the columns of an array (n, npix) that an index names, in blocks that fit a cache.
 
-    Attributes
-    ----------
-    model : ndarray (nint, ny, nx)
-        Fitted star, in the targets' own frames.
-    coefficients : ndarray (nint, 1 + K)
-        Of the basis's modes.
+    With each comes the part of the index that it holds.
     """
-
-    model: Array
-    coefficients: Array
-
-
-def pixel_blocks(npix: int) -> Iterator[slice]:
-    """Yield slices that cover ``npix`` pixels in blocks that fit a cache."""
-    for start in range(0, npix, _BLOCK):
-        yield slice(start, min(start + _BLOCK, npix))
+    whole = index.size == flat.shape[1]
+    for start in range(0, index.size, _BLOCK):
+        part = slice(start, min(start + _BLOCK, index.size))
+        yield part, flat[:, part] if whole else flat[:, index[part]]
 
 
-def kl_basis(
-    references: NDArray[np.floating], *, truncate: int, used: Mask | None = None
-) -> KLBasis:
-    """Build the KL modes of reference images.
+def gram_matrix(references: NDArray[np.floating], fit: Index) -> Gram:
+    """Return the inner products of reference images over some of their pixels.
 
-    The eigenvectors of the small Gram matrix of the mean-subtracted references give the
-    modes (Soummer, Pueyo & Larkin 2012, ApJ 755, L28). The matrix is accumulated in float64 over
-    blocks of pixels, whatever the type of the input.
+    They are accumulated in float64 over blocks of pixels, whatever the type of the input.
 
     Parameters
     ----------
     references : ndarray (nref, ny, nx)
-        Reference images, finite where `used`.
+        Images, finite at the pixels used.
+    fit : ndarray of int (nfit,)
+        Flat numbers of the pixels used.
+
+    Raises
+    ------
+    ValueError
+        If there is no reference, no pixel to use, or a used value is not finite.
+    """
+    nref = references.shape[0]
+    if nref == 0 or fit.size == 0:
+        raise ValueError(f"KLIP needs a reference and a pixel to use; got {nref} and {fit.size}")
+    flat = references.reshape(nref, -1)
+    means = np.zeros(nref)
+    for _, values in columns(flat, fit):
+        means += values.sum(axis=1, dtype=np.float64)
+    means /= fit.size
+    if not np.isfinite(means).all():
+        raise ValueError("a reference is not finite where it is used")
+    matrix = np.zeros((nref, nref))
+    for _, values in columns(flat, fit):
+        centred = values - means[:, None]
+        matrix += centred @ centred.T
+    return Gram(means, matrix)
+
+
+def kl_weights(matrix: Array, truncate: int) -> tuple[Array, Array]:
+    """Return the weights of the references in their KL modes, and the eigenvalues.
+
+    Parameters
+    ----------
+    matrix : ndarray (nref, nref)
+        A Gram matrix.
+    truncate : int
+        Largest number of modes.
+
+    Returns
+    -------
+    weights : ndarray (nref, K)
+    eigenvalues : ndarray (K,)
+        Descending; K <= truncate, since linearly dependent references give no mode.
+    """
+    eigenvalues, vectors = np.linalg.eigh(matrix)
+    keep = np.argsort(eigenvalues)[::-1][:truncate]
+    keep = keep[eigenvalues[keep] > max(_EIGENVALUE_FLOOR * eigenvalues[-1], 0.0)]
+    return vectors[:, keep] / np.sqrt(eigenvalues[keep]), eigenvalues[keep]
+
+
+def form_modes(
+    references: NDArray[np.floating], means: Array, weights: Array, at: Index, count: int
+) -> Array:
+    """Return the constant and the modes that the weights make of the references, (1 + K, n).
+
+    Parameters
+    ----------
+    references : ndarray (nref, ny, nx)
+        Images.
+    means : ndarray (nref,)
+        Their means over the pixels fitted.
+    weights : ndarray (nref, K)
+        Shares of each in the modes.
+    at : ndarray of int (n,)
+        Flat numbers of the pixels wanted.
+    count : int
+        Number of pixels fitted, over which the constant is of norm one.
+    """
+    modes = np.empty((1 + weights.shape[1], at.size))
+    modes[0] = 1.0 / np.sqrt(count)
+    for part, values in columns(references.reshape(len(references), -1), at):
+        np.matmul(weights.T, values - means[:, None], out=modes[1:, part])
+    return modes
+
+
+def kl_basis(
+    references: NDArray[np.floating],
+    *,
+    truncate: int,
+    used: Mask | None = None,
+    area: Mask | None = None,
+    gram: Gram | None = None,
+) -> KLBasis:
+    """Build the KL modes of reference images.
+
+    The eigenvectors of the small Gram matrix of the mean-subtracted references give the
+    modes (Soummer, Pueyo & Larkin 2012, ApJ 755, L28).
+
+    Parameters
+    ----------
+    references : ndarray (nref, ny, nx)
+        Reference images, finite where `used` and in `area`.
     truncate : int
         Largest number of modes kept; 0 keeps none, so that only the mean is subtracted.
     used : ndarray of bool (ny, nx), optional
         Pixels that take part; all by default.
+    area : ndarray of bool (ny, nx), optional
+        Pixels where the modes are wanted; those used by default.
+    gram : Gram, optional
+        The references' inner products over the pixels used, where they are known.
 
     Returns
     -------
@@ -94,145 +203,31 @@ def kl_basis(
     ValueError
         If there is no reference, no pixel to use, or a used value is not finite.
     """
-    nref, ny, nx = references.shape
-    flat = references.reshape(nref, ny * nx)
-    take = np.ones(ny * nx, bool) if used is None else used.ravel()
-    count = int(np.count_nonzero(take))
-    if nref == 0 or count == 0:
-        raise ValueError(f"KLIP needs a reference and a pixel to use; got {nref} and {count}")
-    means = np.zeros(nref)
-    for block in pixel_blocks(ny * nx):
-        means += flat[:, block].sum(axis=1, where=take[block], dtype=np.float64)
-    means /= count
-    if not np.isfinite(means).all():
-        raise ValueError("a reference is not finite where it is used")
-
-    def centred(block: slice) -> Array:
-        values = flat[:, block].astype(np.float64)
-        values -= means[:, None]
-        values[:, ~take[block]] = 0.0
-        return values
-
-    gram = np.zeros((nref, nref))
-    for block in pixel_blocks(ny * nx):
-        values = centred(block)
-        gram += values @ values.T
-    eigenvalues, vectors = np.linalg.eigh(gram)
-    keep = np.argsort(eigenvalues)[::-1][:truncate]
-    keep = keep[eigenvalues[keep] > max(_EIGENVALUE_FLOOR * eigenvalues[-1], 0.0)]
-    weights = vectors[:, keep] / np.sqrt(eigenvalues[keep])
-    modes = np.empty((1 + keep.size, ny * nx))
-    modes[0] = take / np.sqrt(count)
-    for block in pixel_blocks(ny * nx):
-        np.matmul(weights.T, centred(block), out=modes[1:, block])
-    return KLBasis(modes, weights, eigenvalues[keep], (ny, nx))
+    size = int(np.prod(references.shape[1:]))
+    fit = np.arange(size) if used is None else np.flatnonzero(used)
+    known = gram or gram_matrix(references, fit)
+    weights, eigenvalues = kl_weights(known.matrix, truncate)
+    fit_modes = form_modes(references, known.means, weights, fit, fit.size)
+    if area is None or (used is not None and np.array_equal(area, used)):
+        return KLBasis(fit, fit, fit_modes, fit_modes, weights, eigenvalues)
+    at = np.flatnonzero(area)
+    modes = form_modes(references, known.means, weights, at, fit.size)
+    return KLBasis(fit, at, fit_modes, modes, weights, eigenvalues)
 
 
-def project(
-    targets: NDArray[np.floating], good: Mask, basis: KLBasis, *, shifts: Array | None = None
-) -> Projection:
-    """Fit each target by the basis, by least squares over its own good pixels.
-
-    Pixels missing in a target only change the small normal matrix, I - B_b B_b^T with
-    B_b the modes at the missing pixels, so the fit over the good ones is exact.
-
-    Parameters
-    ----------
-    targets : ndarray (nint, ny, nx)
-        Target images; what is not good is not read.
-    good : ndarray of bool (nint, ny, nx)
-        Pixels that take part in each target's fit.
-    basis : KLBasis
-        Modes of the references.
-    shifts : ndarray (nint, 2), optional
-        (dx, dy) in pixels from the basis's frame to each target's. The Gram matrix of equally
-        shifted references does not change, so one basis serves all: each target's good
-        pixels are moved to the common frame, and the fitted model is moved back. Target
-        pixels are never interpolated.
-
-    Returns
-    -------
-    Projection
-    """
-    nint = targets.shape[0]
-    model = np.empty(targets.shape)
-    coefficients = np.empty((nint, basis.modes.shape[0]))
-    if shifts is not None and not np.any(shifts):
-        shifts = None
-    for start in range(0, nint, _TOGETHER):
-        part = slice(start, start + _TOGETHER)
-        moves = None if shifts is None else shifts[part]
-        found = _project(targets[part], good[part], basis, moves)
-        model[part], coefficients[part] = found.model, found.coefficients
-    return Projection(model, coefficients)
-
-
-def _project(
-    targets: NDArray[np.floating], good: Mask, basis: KLBasis, shifts: Array | None
-) -> Projection:
-    nint = targets.shape[0]
-    values = np.where(good, targets, 0.0).reshape(nint, -1).astype(np.float64, copy=False)
-    use = good.reshape(nint, -1) & (basis.modes[0] > 0.0)
-    values[~use] = 0.0
-    normals = [_normal(basis, use[n]) for n in range(nint)]
-    if shifts is None:
-        coefficients = _solve(normals, values @ basis.modes.T)
-        model = coefficients @ basis.modes
-        return Projection(model.reshape(targets.shape), coefficients)
-    coefficients = np.zeros((nint, basis.modes.shape[0]))
-    model = np.zeros_like(values)
-    for _ in range(_SHIFTED_ROUNDS):
-        left = values - model
-        left[~use] = 0.0
-        back = _moved(left, -shifts, basis.shape)
-        coefficients += _solve(normals, back @ basis.modes.T)
-        model = _moved(coefficients @ basis.modes, shifts, basis.shape)
-    return Projection(model.reshape(targets.shape), coefficients)
-
-
-def reference_scatter(references: NDArray[np.floating], basis: KLBasis) -> Array:
-    """Return the standard deviation of the references' own KL residuals, (ny, nx).
+def reference_scatter(
+    references: NDArray[np.floating], gram: Gram, basis: KLBasis, count: int
+) -> Array:
+    """Return the standard deviation of the references' own KL residuals over the area, (narea,).
 
     The error that the host's step reports (jwst 3.0). It goes to zero as the number of modes
-    approaches that of the references, and says nothing of the target's noise.
+    `count` approaches that of the references, and says nothing of the target's noise.
     """
-    nref = references.shape[0]
-    flat = references.reshape(nref, -1)
-    take = basis.modes[0] > 0.0
-    means = flat[:, take].mean(axis=1, dtype=np.float64)
     # The residuals are (I - V V^T) of the references, with V the kept eigenvectors.
-    vectors = basis.weights * np.sqrt(basis.eigenvalues)
-    scatter = np.empty(flat.shape[1])
-    for block in pixel_blocks(flat.shape[1]):
-        values = np.where(take[block], flat[:, block] - means[:, None], 0.0)
-        values -= vectors @ (vectors.T @ values)
-        scatter[block] = values.std(axis=0)
-    return scatter.reshape(basis.shape)
-
-
-def _normal(basis: KLBasis, use: Mask) -> Array | None:
-    missing = np.flatnonzero((basis.modes[0] > 0.0) & ~use)
-    if missing.size == 0:
-        return None
-    at = basis.modes[:, missing]
-    return np.eye(at.shape[0]) - at @ at.T
-
-
-def _solve(normals: list[Array | None], right: Array) -> Array:
-    # Least squares, because a target may miss every pixel that a mode lives on.
-    return np.stack(
-        [
-            row if normal is None else np.linalg.lstsq(normal, row, rcond=1e-10)[0]
-            for normal, row in zip(normals, right, strict=True)
-        ]
-    )
-
-
-def _moved(flat: Array, shifts: Array, shape: tuple[int, int]) -> Array:
-    out = np.empty_like(flat)
-    for n, shift in enumerate(shifts):
-        if np.any(shift):
-            out[n] = apply_ramp(forward(flat[n].reshape(shape)), shift, shape).ravel()
-        else:
-            out[n] = flat[n]
-    return out
+    vectors = (basis.weights * np.sqrt(basis.eigenvalues))[:, :count]
+    scatter = np.empty(basis.area.size)
+    for part, values in columns(references.reshape(len(references), -1), basis.area):
+        centred = values - gram.means[:, None]
+        centred -= vectors @ (vectors.T @ centred)
+        scatter[part] = centred.std(axis=0)
+    return scatter
