@@ -216,18 +216,25 @@ def kl_basis(
 
 
 def reference_scatter(
-    references: NDArray[np.floating], gram: Gram, basis: KLBasis, count: int
+    references: NDArray[np.floating],
+    gram: Gram,
+    basis: KLBasis,
+    count: int,
+    *,
+    chosen: Mask | None = None,
 ) -> Array:
     """Return the standard deviation of the references' own KL residuals over the area, (narea,).
 
     The error that the host's step reports (jwst 3.0). It goes to zero as the number of modes
-    `count` approaches that of the references, and says nothing of the target's noise.
+    `count` approaches that of the references, and says nothing of the target's noise. Of the
+    references, those `chosen` are looked at, which made the basis; all by default.
     """
     # The residuals are (I - V V^T) of the references, with V the kept eigenvectors.
     vectors = (basis.weights * np.sqrt(basis.eigenvalues))[:, :count]
+    own = slice(None) if chosen is None or chosen.all() else chosen
     scatter = np.empty(basis.area.size)
     for part, values in columns(references.reshape(len(references), -1), basis.area):
         centred = values - gram.means[:, None]
         centred -= vectors @ (vectors.T @ centred)
-        scatter[part] = centred.std(axis=0)
+        scatter[part] = centred[own].std(axis=0)
     return scatter

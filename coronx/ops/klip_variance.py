@@ -146,9 +146,7 @@ def _diagonal(basis: KLBasis, truncate: Sequence[int]) -> Single:
     return out
 
 
-def _leaks(
-    basis: KLBasis, variance: Single, diagonal: Single, truncate: Sequence[int]
-) -> Single:
+def _leaks(basis: KLBasis, variance: Single, diagonal: Single, truncate: Sequence[int]) -> Single:
     """Return sum over j != i of P_ij^2 v_j for every pixel i and truncation, (ntrunc, narea).
 
     `variance` is that of the pixels fitted. Single precision is enough for a variance, and

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ def subtract_psf(
         If no reference has a good pixel, or `truncate` does not ascend.
     """
     counts = tuple(truncate)
-    if not counts or any(b <= a for a, b in zip(counts, counts[1:], strict=False)):
+    if not counts or any(b <= a for a, b in pairwise(counts)):
         raise ValueError(f"numbers of modes must ascend, not {counts}")
     ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
     shape = (len(counts), *targets.data.shape)
@@ -167,7 +168,8 @@ def subtract_psf(
                 own = _to_target(flat.reshape(frame), shifts, int(n))
                 model[k, n] = own
                 np.subtract(targets.data[n], own, out=residual[k, n], casting="same_kind")
-        for prepared, fit in zip(ready.zones, group.zones, strict=True):
+        chosen_here = ready.chosen[:, group.targets[0]]
+        for prepared, fit, some in zip(ready.zones, group.zones, chosen_here, strict=True):
             if fit.basis is None:
                 continue
             fewest = np.minimum(fewest, np.minimum(counts, fit.basis.eigenvalues.size))
@@ -185,7 +187,9 @@ def subtract_psf(
                     plane[rows] = np.sqrt(values, out=values)
             elif prepared.gram is not None:
                 for plane, count in zip(flat_err, counts, strict=True):
-                    plane[rows] = reference_scatter(ready.data, prepared.gram, fit.basis, count)
+                    plane[rows] = reference_scatter(
+                        ready.data, prepared.gram, fit.basis, count, chosen=some
+                    )
     for k in range(len(counts)):
         lost = ~ready.keep | np.isnan(model[k])
         residual[k][lost] = np.nan

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Linear = Literal["klip", "classical"]
 
-# A zone with fewer pixels than this for each mode would fit its own noise, companions too.
+# With fewer pixels than this for each mode a target's own noise would be fitted, companions too.
 _PIXELS_A_MODE = 2
 
 
@@ -48,8 +48,8 @@ class ZoneFit:
     basis : KLBasis or None
         Modes; None where no reference or too few pixels are left, and nothing is fitted.
     coefficients : ndarray (ntrunc, nt, 1 + K)
-        Of the constant and the modes, zero beyond each truncation; NaN where the zone has too
-        few pixels for so many modes.
+        Of the constant and the modes, zero beyond each truncation; NaN where the target has too
+        few good pixels for so many modes.
     """
 
     area: Index
@@ -201,18 +201,17 @@ def _basis(
     return KLBasis(zone.fit, zone.area, fit_modes, modes, full, eigenvalues)
 
 
-def _solve(
-    basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array
-) -> None:
+def _solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:
     whole = basis.fit.size == values.shape[1]
     right = (values if whole else values[:, basis.fit]) @ basis.fit_modes.T
     for n, row in enumerate(right):
         missing = np.flatnonzero(~(use[n] if whole else use[n, basis.fit]))
+        left = basis.fit.size - missing.size
         at = basis.fit_modes[:, missing]
         normal = np.eye(len(at)) - at @ at.T if missing.size else None
         for coefficients, count in zip(out[:, n], truncate, strict=True):
             size = min(1 + count, len(row))
-            if basis.fit.size < _PIXELS_A_MODE * size:
+            if left < _PIXELS_A_MODE * size:
                 continue
             coefficients[:] = 0.0
             if normal is None:
