@@ -122,13 +122,15 @@ def open_all(association: Association) -> ModelContainer:
     return models
 
 
-def open_members(association: Any) -> Members:
+def open_members(association: Any, *, needed: tuple[str, ...] = ("science", "psf")) -> Members:
     """Open an association's exposures.
 
     Parameters
     ----------
     association : Path or ModelContainer
         An association file, or its members opened, which are copied.
+    needed : tuple of str
+        Types of which there must be one.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def open_members(association: Any) -> Members:
         If it is neither, or a member cannot be used.
     """
     if isinstance(association, Path):
-        asn = read_association(association)
+        asn = read_association(association, needed=needed)
         return Members(asn.asn_id, asn.product, asn.pool, asn.path.name, open_all(asn))
     if not isinstance(association, ModelContainer):
         raise InputError(
@@ -148,7 +150,7 @@ def open_members(association: Any) -> Members:
         if role_of(model) in KINDS:
             models.append(model.copy())
     models.asn_table, models.asn_table_name = association.asn_table, association.asn_table_name
-    for kind in ("science", "psf"):
+    for kind in needed:
         if kind not in {role_of(model) for model in models}:
             raise InputError(f"{association!r}: no member of exptype {kind}; add one")
     table = association.asn_table or {}

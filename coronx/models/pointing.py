@@ -10,7 +10,7 @@ from astropy.modeling.models import Shift
 from jwst.assign_wcs.util import update_s_region_imaging
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from coronx.errors import name_of
+from coronx.errors import InputError, name_of
 from coronx.models.arrays import array_of
 from coronx.models.schema import extend
 from coronx.refdata.modes import find_mode
@@ -26,6 +26,7 @@ __all__ = [
     "record_mask",
     "record_star",
     "shift_wcs",
+    "sky_matrix",
     "sky_of",
 ]
 
@@ -159,6 +160,32 @@ def pixel_scale(model: JwstDataModel, star: StarPlace) -> float:
         return float(np.sqrt(steps[0] * steps[1]))
     area = model.meta.photometry.pixelarea_arcsecsq
     return float(np.sqrt(area)) if area else float("nan")
+
+
+def sky_matrix(model: JwstDataModel, star: StarPlace) -> np.ndarray:
+    """Return the pixels (x, y) per arcsec (east, north) at the star, (2, 2), from the gwcs.
+
+    A place beside the star is at ``star + matrix @ (east, north)``, to 0.05 pixels at 10
+    arcsec in all coronagraphic arrays: what distortion adds is less.
+
+    Raises
+    ------
+    InputError
+        If there is no gwcs.
+    """
+    if getattr(model.meta, "wcs", None) is None:
+        raise InputError(f"{name_of(model)}: no WCS (gwcs) in it; run calwebb_image2 on it again")
+    here = sky_of(model, star)
+    columns = []
+    for dx, dy in ((1.0, 0.0), (0.0, 1.0)):
+        ends = [
+            here.spherical_offsets_to(
+                sky_of(model, StarPlace(star.x + s * dx, star.y + s * dy, ""))
+            )
+            for s in (0.5, -0.5)
+        ]
+        columns.append([(after - before).arcsec for after, before in zip(*ends, strict=True)])
+    return np.linalg.inv(np.array(columns).T)
 
 
 def check_wcs(model: JwstDataModel) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "level_table",
     "levels_of",
     "plane_table",
+    "planes_shown",
     "shift_table",
     "shifts_of",
 ]
@@ -44,6 +45,12 @@ _FIT = [
     ("converged", "uint8"),
 ]
 _SHIFTS = [*_PLANES, *_FIT]
+# What a plane shows: another star (psf), or the science star's surroundings (science), which are
+# turned as the pixels per arcsec towards east and north say.
+_MATRIX = ("x_east", "x_north", "y_east", "y_north")
+_STACKED: list[tuple[str, Any]] = [
+    *_PLANES, ("role", ["ascii", 16]), *((name, "float64") for name in _MATRIX),
+]  # fmt: skip
 _LEVELS: list[tuple[str, Any]] = [
     ("integration", "int32"), ("level", "float64"), ("sigma", "float64"),
 ]  # fmt: skip
@@ -78,6 +85,18 @@ _META: dict[str, Any] = {
     "background_scale_sigma": _keyword("uncertainty of BKGSCALE", "number", "BKGSCSIG"),
     "blur_sigma": _keyword("[pixel] sigma of the Gaussian convolved with", "number", "BLURSIG"),
     "high_pass_size": _keyword("[pixel] size of the high-pass filter", "number", "HPFSIZE"),
+    "strategy": _keyword("which references were used", "string", "STRATEGY"),
+    "method": _keyword("how the star was fitted", "string", "PSFMETH"),
+    "kl_truncate": _keyword("number of KL modes asked for", "integer", "KLTRUNC"),
+    "annuli": _keyword("[arcsec] radii at which annuli end", "string", "ANNULI"),
+    "sectors": _keyword("sectors of each annulus", "integer", "SECTORS"),
+    "zone_padding": _keyword("[arcsec] by which fits are wider", "number", "ZONEPAD"),
+    "least_rotation": _keyword("[lambda/D] least motion in ADI", "number", "LEASTROT"),
+    "nrefs_best": _keyword("references chosen, 0 is all", "integer", "NREFBEST"),
+    "rank_by": _keyword("likeness by which they were chosen", "string", "RANKBY"),
+    "rank_radius": _keyword("[arcsec] within which they were compared", "number", "RANKRAD"),
+    "companions": _keyword("separation:PA kept out of fits", "string", "COMPMASK"),
+    "companion_radius": _keyword("[lambda/D] radius kept out", "number", "COMPRAD"),
     "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
     **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},
@@ -92,7 +111,13 @@ EXTENSION: dict[str, Any] = {
                 "coronx": {"title": "coronx", "type": "object", "properties": _META},
             },
         },
-        "planes": _table("Exposure and integration of each plane", "PLANES", _PLANES),
+        "planes": _table("Exposure and integration of each plane", "PLANES", _STACKED),
+        "psf_model": {
+            "title": "Star as fitted",
+            "fits_hdu": "PSFMODEL",
+            "ndim": 3,
+            "datatype": "float32",
+        },
         "reference_shifts": _table(
             "Shift that moved each reference to the first integration", "REFSHIFT", _SHIFTS
         ),
@@ -164,18 +189,50 @@ def levels_of(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return level, sigma
 
 
-def plane_table(model: CubeModel) -> np.ndarray:
-    """Return the exposure and integration (from 1) of each plane of a cube.
+def plane_table(
+    model: CubeModel, *, role: str = "psf", matrix: np.ndarray | None = None
+) -> np.ndarray:
+    """Return what each plane of a cube is: its exposure, integration (from 1), and what it shows.
 
     A stack's own table is taken where it has one.
+
+    Parameters
+    ----------
+    model : CubeModel
+        The cube.
+    role : str
+        ``psf`` for another star, ``science`` for the science star.
+    matrix : ndarray (2, 2), optional
+        Pixels (x, y) per arcsec (east, north), where it matters.
     """
     known = getattr(model, "planes", None)
     if known is not None and len(known) == model.shape[0]:
         return np.asarray(known)
-    table = np.zeros(model.shape[0], [("exposure", "S64"), ("integration", "i4")])
+    columns = [(name, "f8") for name in _MATRIX]
+    table = np.zeros(
+        model.shape[0], [("exposure", "S64"), ("integration", "i4"), ("role", "S16"), *columns]
+    )
     table["exposure"] = str(model.meta.filename or "")[:64]
     table["integration"] = np.arange(model.shape[0]) + 1
+    table["role"] = role
+    for name, value in zip(_MATRIX, np.full(4, np.nan) if matrix is None else matrix.ravel(),
+                           strict=True):  # fmt: skip
+        table[name] = value
     return table
+
+
+def planes_shown(model: JwstDataModel, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which planes of a stack show the science star, (n,), and their matrices, (n, 2, 2).
+
+    NaN for those of other stars, as all are in a stack without a table.
+    """
+    table = getattr(model, "planes", None)
+    if table is None or len(table) != count or "role" not in table.dtype.names:
+        return np.zeros(count, bool), np.full((count, 2, 2), np.nan)
+    science = np.char.strip(np.asarray(table["role"]).astype(str)) == "science"
+    matrices = np.stack([table[name] for name in _MATRIX], axis=1).reshape(-1, 2, 2).astype(float)
+    matrices[~science] = np.nan
+    return science, matrices
 
 
 def shift_table(model: CubeModel, found: Registration, *, inverse: bool = False) -> np.ndarray:
@@ -191,8 +248,8 @@ def shift_table(model: CubeModel, found: Registration, *, inverse: bool = False)
         Give the place of each plane relative to the template, not the shift onto it.
     """
     planes = plane_table(model)
-    table = np.zeros(len(planes), [*planes.dtype.descr, *_FIT])
-    for name in planes.dtype.names:
+    table = np.zeros(len(planes), [("exposure", "S64"), ("integration", "i4"), *_FIT])
+    for name in ("exposure", "integration"):
         table[name] = planes[name]
     shift = -found.shift if inverse else found.shift
     table["dx"], table["dy"] = shift.T

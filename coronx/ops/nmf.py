@@ -88,9 +88,7 @@ def nmf_basis(
     return result.reshape(-1, ny, nx)
 
 
-def nmf_fit(
-    targets: NDArray[np.floating], good: Mask, components: Array
-) -> tuple[Array, Array]:
+def nmf_fit(targets: NDArray[np.floating], good: Mask, components: Array) -> tuple[Array, Array]:
     """Fit each target by a non-negative sum of components, over its own good pixels.
 
     Parameters
@@ -165,7 +163,9 @@ class _Factors:
         for block in pixel_blocks(part.size):
             part[block] = share @ self._left(block)
         signs = [(np.maximum(s * share, 0.0), np.maximum(s * part, 0.0)) for s in (1.0, -1.0)]
-        share, part = max(signs, key=lambda pair: float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1])))
+        share, part = max(
+            signs, key=lambda pair: float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))
+        )
         if not (share.any() and part.any()):
             return False
         self.shares = np.column_stack([self.shares, share])

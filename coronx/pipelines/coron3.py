@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from jwst.datamodels import ModelContainer, ModelLibrary
+from jwst.datamodels import ModelContainer
 from jwst.model_blender import ModelBlender
 from jwst.resample.resample_step import ResampleStep
 from jwst.stpipe.core import JwstPipeline
@@ -14,10 +14,11 @@ from stpipe.config_parser import merge_config
 from coronx.errors import InputError, name_of
 from coronx.models.members import Members, check_alike, check_good, open_members, role_of
 from coronx.models.pointing import StarPlace, check_wcs, move_wcs, record_star
+from coronx.models.rolls import Rolls
 from coronx.models.schema import extend
-from coronx.models.split import split_integrations
 from coronx.models.writing import check_folder
 from coronx.pipelines._chain import CHAIN, DEFAULTS
+from coronx.pipelines._combined import Combined
 from coronx.pipelines._settings import mode_settings
 from coronx.pipelines._star import Star, locate
 from coronx.steps._guest import Guest, crds_context
@@ -45,6 +46,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         suffix = string(default='i2d')  # Suffix of the combined product
         save_intermediate_results = boolean(default=True)  # Save _crfints, _psfstack and _psfalign too
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y in the first science exposure; by default from the WCS
+        mask_threshold = float(default=0.01,min=0.0,max=1.0)  # Least share of a source's light that passes the mask for a pixel to be combined; 0: the mask is not looked at
     """  # noqa: E501
 
     step_defs = {  # noqa: RUF012 (the host's interface)
@@ -97,7 +99,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         """
         if isinstance(association, str | Path):
             association = self.input_path(association)
-        members = open_members(association)
+        members = open_members(association, needed=self._needed())
         self._check(members)
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
@@ -109,26 +111,41 @@ class Coron3Pipeline(Guest, JwstPipeline):
         del models  # each exposure is let go when it is done with
         stack = None
         if not self.klip.skip:
-            stack = self.stack_refs.run(psf)
+            stack = self.stack_refs.run(psf if self.klip.strategy == "rdi" else [*psf, *science])
             psf.clear()
             self._save(stack, members.product, suffix="psfstack")
-        blender, images = ModelBlender(), ModelContainer()
+        blender = ModelBlender()
+        combined: dict[str, Combined] = {}  # one of each number of modes
         first: Star | None = None
-        for target in science:
+        while science:
+            target = science.pop(0)
             blender.accumulate(target)
             name = self._plain(name_of(target))
-            subtracted, aligned = self._subtract(target, stack, name)
-            star = locate(subtracted, aligned, first, given=self.star_center)
+            aligned = self._align(target, stack, name)
+            star = locate(target, aligned, first, given=self.star_center)
             first = first or star
-            record_star(subtracted, star.place)
-            if self.save_results:
+            record_star(target, star.place)
+            for label, subtracted in self._subtract(target, aligned):
+                if label not in combined:
+                    combined[label] = Combined(members, label, Rolls(self.mask_threshold))
+                self._keep(combined[label], subtracted, aligned, star, first)
+        return [self._finish(one, blender, members, first) for one in combined.values()][-1]
+
+    def _keep(
+        self, combined: Combined, subtracted: CubeModel, aligned: Any, star: Star, first: Star
+    ) -> None:
+        """Save a subtracted exposure, and take what is needed to combine and measure it."""
+        name = self._plain(name_of(subtracted))
+        if self.save_results:
+            combined.names.append(
                 self.save_model(subtracted, output_file=name, suffix="psfsub", acid=self.asn_id)
-            for n, image in enumerate(split_integrations(subtracted)):
-                place = star.at(n)
-                offset = move_wcs(image, place, first.sky)
-                images.append(image)
-            log.info("%s: WCS moved by %.2f pixels to put the star on the first's", name, offset)
-        return self._combine(images, blender, members, first)
+            )
+        combined.subtracted.append(subtracted)
+        combined.aligned.append(aligned)
+        offset = 0.0
+        for n, image in enumerate(combined.rolls.split(subtracted)):
+            offset = move_wcs(image, star.at(n), first.sky)
+        log.info("%s: WCS moved by %.2f pixels to put the star on the first's", name, offset)
 
     def _check(self, members: Members) -> None:
         """Refuse what cannot be processed before anything is written."""
@@ -155,6 +172,8 @@ class Coron3Pipeline(Guest, JwstPipeline):
         if not (self.klip.skip or self.align_refs.skip):
             bit_mask(self.align_refs.bad_bits)
             self.align_refs.psfmask(science[0])
+        if not self.klip.skip:
+            self.klip.check_options()
         if self.stack_refs.skip and not self.klip.skip:
             raise InputError(
                 "stack_refs is skipped, which leaves klip without references; skip klip too"
@@ -201,10 +220,13 @@ class Coron3Pipeline(Guest, JwstPipeline):
         """Return an exposure's own name, without the identifier that the outlier step adds."""
         return name.replace(f"_{self.asn_id}_", "_")
 
-    @staticmethod
-    def _check_left(science: list[CubeModel], psf: list[CubeModel], members: Members) -> None:
+    def _needed(self) -> tuple[str, ...]:
+        """Return the types of which an association must have a member."""
+        return ("science",) if self.klip.strategy == "adi" else ("science", "psf")
+
+    def _check_left(self, science: list[CubeModel], psf: list[CubeModel], members: Members) -> None:
         for kind, models in (("science", science), ("psf", psf)):
-            if not models:
+            if not models and kind in self._needed():
                 raise InputError(
                     f"{members.table}: remove_frames leaves no {kind} exposure; leave one in"
                 )
@@ -215,31 +237,39 @@ class Coron3Pipeline(Guest, JwstPipeline):
         if self.save_results and self.save_intermediate_results:
             self.save_model(model, output_file=name, **kwargs)
 
-    def _subtract(
-        self, target: CubeModel, stack: CubeModel | None, name: str
-    ) -> tuple[CubeModel, Any]:
-        """Return the target without its star, and the aligned references if there are any."""
+    def _align(self, target: CubeModel, stack: CubeModel | None, name: str) -> Any:
+        """Return the references aligned to a target; None if there are none."""
         if stack is None:
-            log.warning("klip is skipped: %s is combined with its star", name)
-            target.meta.cal_step.klip = "SKIPPED"
-            return target, None
+            return None
         if self.align_refs.skip:
             # A skipped step returns its first input, which is the target: never that.
             log.warning("align_refs is skipped: references are used as they are")
-            aligned = stack
-            aligned.meta.cal_step.align_psfs = "SKIPPED"
-        else:
-            aligned = self.align_refs.run(target, stack)
-            self._save(aligned, name, suffix="psfalign", acid=self.asn_id)
-        return self.klip.run(target, aligned), aligned
+            stack.meta.cal_step.align_psfs = "SKIPPED"
+            return stack
+        aligned = self.align_refs.run(target, stack)
+        self._save(aligned, name, suffix="psfalign", acid=self.asn_id)
+        return aligned
 
-    def _combine(
-        self, images: ModelContainer, blender: ModelBlender, members: Members, first: Star
+    def _subtract(self, target: CubeModel, aligned: Any) -> list[tuple[str, CubeModel]]:
+        """Return the target without its star for each number of modes, and that number's label."""
+        if aligned is None:
+            log.warning("klip is skipped: %s is combined with its star", name_of(target))
+            target.meta.cal_step.klip = "SKIPPED"
+            return [("", target)]
+        results = self.klip.run(target, aligned)
+        if isinstance(results, ModelContainer):
+            labels = [f"_kl{count:03d}" for count in self.klip.counts()]
+            return list(zip(labels, results, strict=True))
+        return [("", results)]
+
+    def _finish(
+        self, combined: Combined, blender: ModelBlender, members: Members, first: Star
     ) -> ImageModel | None:
+        """Combine the rolls, and measure what is left."""
         if self.resample.skip:
             log.warning("resample is skipped: no combined image, no map, no curve")
             return None
-        result = self.resample.run(ModelLibrary(images, on_disk=False))
+        result = combined.rolls.combine(self.resample)
         blender.finalize_model(result)
         result.meta.asn.pool_name, result.meta.asn.table_name = members.pool, members.table
         x, y = result.meta.wcs.invert(first.sky.ra.deg, first.sky.dec.deg, with_bounding_box=False)
@@ -247,5 +277,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         if not self.hlsp.skip:
             for product in self.hlsp.run(result):
                 if self.save_results:
-                    self.hlsp.save_model(product, output_file=members.product, force=True)
+                    self.hlsp.save_model(product, output_file=combined.product, force=True)
+        if combined.label and self.save_results:
+            self.save_model(result, output_file=combined.product, suffix="i2d", force=True)
         return result

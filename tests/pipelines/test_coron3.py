@@ -94,6 +94,9 @@ def test_headers(coron3_run):
     assert header["TARGNAME" if "TARGNAME" in header else "TARGCAT"]
     assert header["STARSRC"] == "mask centre"
     assert header["STAR_RA"] == pytest.approx(STAR[0], abs=1e-7)
+    # What was done to all science exposures alike.
+    assert header["S_CXBAD"] == "COMPLETE"
+    assert header["KLMODES"] == 6
     for n in (1, 2):
         header = fits.getheader(coron3_run[f"target_{n:05d}_nrcalong_a3001_psfsub"])
         assert header["KLMODES"] == 6

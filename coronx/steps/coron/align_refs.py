@@ -8,6 +8,7 @@ from stdatamodels.jwst.datamodels import CubeModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.arrays import array_of
 from coronx.models.flags import OUTSIDE
 from coronx.models.members import check_alike
 from coronx.models.psfalign import PsfAlignModel
@@ -91,6 +92,8 @@ class AlignRefsStep(CoronStep):
         else:
             result = self._cube(references, aligned)
         result.reference_shifts = shifts
+        if (planes := array_of(references, "planes")) is not None:
+            result.planes = planes
         self._record_mask(result, mask)
         result.meta.cal_step.align_psfs = "COMPLETE"
         return result

@@ -1,21 +1,24 @@
-"""Subtract the star by KLIP."""
+"""Subtract the star."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
+from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
 from coronx.models.members import check_alike
-from coronx.models.psfalign import PsfAlignModel
+from coronx.models.recipe import Recipe, parse_companions
+from coronx.models.reduction import Inputs, images_of, open_references
 from coronx.models.schema import extend
 from coronx.models.variance import set_error
-from coronx.ops.klip_subtract import Images, Subtraction, subtract_klip
-from coronx.steps.coron._base import CoronStep
+from coronx.ops.images import Images
+from coronx.ops.psf_subtraction import Subtraction, subtract_psf
+from coronx.steps.coron._base import CoronStep, whole_numbers
 
 __all__ = ["KlipStep"]
 
@@ -23,22 +26,52 @@ log = logging.getLogger(__name__)
 
 
 class KlipStep(CoronStep):
-    """Subtract from a target its projection on the KL modes of aligned references.
+    """Subtract from a target what aligned references make of its star.
 
-    The modes are those of all references together (Soummer, Pueyo & Larkin 2012), one set for
-    all integrations. Bad pixels of an integration take no part in its fit and stay NaN.
+    By the KL modes of the references (Soummer, Pueyo & Larkin 2012) or their scaled mean, over the
+    whole frame or in zones. Bad pixels of an integration take no part in its fit and stay NaN.
     """
 
     class_alias = "coronx_klip"
 
     spec = """
-        truncate = integer(default=50,min=0)  # Largest number of KL modes subtracted
+        strategy = option("rdi", "adi", "ardi", default="rdi")  # References: other stars, the same star at other rolls, or both
+        method = option("klip", "classical", default="klip")  # KL modes, or the references' mean, scaled
+        truncate = force_list(default=list("50"))  # Largest number of KL modes subtracted; of several, each makes a product
+        annuli = float_list(default=list())  # Radii in arcsec at which annuli end; none: the frame is one zone
+        sectors = integer(default=1,min=1)  # Sectors of each annulus
+        zone_padding = float(default=0.0,min=0.0)  # Arcsec by which a zone's fit is wider than the zone, on each side
+        least_rotation = float(default=1.0,min=0.0)  # ADI, ARDI: lambda/D that a companion must have moved in a reference
+        nrefs_best = integer(default=0,min=0)  # References taken, those most alike to each integration; 0: all
+        rank_by = option("correlation", "ssim", "mse", default="correlation")  # How likeness is measured
+        rank_radius = float(default=1.5,min=0.0)  # Arcsec from the star within which it is
+        companions = force_list(default=list())  # Known companions kept out of the fit: arcsec and PA in degrees, as 1.2:40
+        companion_radius = float(default=1.5,min=0.0)  # Radius kept out, in lambda/D
         error = option("propagated", "scatter", default="propagated")  # ERR from input errors, or the references' scatter
         save_psf = boolean(default=False)  # Save the fitted star as a product of its own, _psfmodel
         suffix = string(default='psfsub')  # Suffix of the product
     """  # noqa: E501
 
-    def process(self, target: Any, psfrefs: Any) -> CubeModel:
+    def check_options(self) -> None:
+        """Raise an `InputError` for options that make no sense, whatever the exposures."""
+        self.counts()
+        parse_companions(self.companions)
+        edges = self.annuli
+        if any(b <= a for a, b in zip([0.0, *edges], edges, strict=False)):
+            given = ", ".join(f"{edge:g}" for edge in edges)
+            raise InputError(f"annuli = {given}: radii in arcsec must increase from above 0")
+
+    def counts(self) -> tuple[int, ...]:
+        """Return the numbers of modes asked for, ascending."""
+
+        def ascending(values: list[int]) -> tuple[int, ...]:
+            if not values or min(values) < 0:
+                raise ValueError("less than none")
+            return tuple(sorted(set(values)))
+
+        return whole_numbers("truncate", self.truncate, ascending)
+
+    def process(self, target: Any, psfrefs: Any) -> CubeModel | ModelContainer:
         """Subtract the star.
 
         Parameters
@@ -50,33 +83,54 @@ class KlipStep(CoronStep):
 
         Returns
         -------
-        CubeModel
-            Like the target, the star subtracted.
+        CubeModel or ModelContainer
+            Like the target, the star subtracted; of several numbers of modes, one for each, named
+            by it (``_kl006_``).
 
         Raises
         ------
         InputError
-            If the inputs do not belong together, or the references hold nothing.
+            If the inputs do not belong together, or the references hold nothing of use.
         """
+        self.check_options()
         science, references = self.open_cube(target), self._open_references(psfrefs)
         check_alike([science, references])
         self._check_counts(science, references)
+        counts = self.counts()
+        recipe = self._recipe()
         try:
-            done = self._subtract(science, references)
+            done = self._subtract(science, references, recipe, counts)
         except ValueError as err:
             raise InputError(
                 f"{name_of(references)}: {err}; give a stack with good pixels"
             ) from err
-        log.info(
-            "%d KL modes of %d references subtracted from %d integrations",
-            done.modes, done.references, science.shape[0],
-        )  # fmt: skip
-        if self.save_psf:
-            self._save_star(self._result(science, references, done, done.model))
-        result = self._result(science, references, done, done.residual)
-        set_error(result, science, done.err)
-        result.dq[np.isnan(done.residual)] |= pixel["DO_NOT_USE"]
-        return result
+        results = ModelContainer()
+        for k, count in enumerate(counts):
+            result = self._result(science, references, done, k, replace(recipe, kl_truncate=count))
+            if len(counts) > 1:
+                stem, _, last = name_of(science).rpartition("_")
+                result.meta.filename = f"{stem}_kl{count:03d}_{last}"
+            log.info(
+                "%s: %d KL modes of %d references subtracted from %d integrations",
+                name_of(result), done.modes[k], done.references, science.shape[0],
+            )  # fmt: skip
+            results.append(result)
+        return results[0] if len(counts) == 1 else results
+
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            strategy=self.strategy,
+            method=self.method,
+            annuli=tuple(self.annuli),
+            sectors=self.sectors,
+            zone_padding=self.zone_padding,
+            least_rotation=self.least_rotation,
+            nrefs_best=self.nrefs_best,
+            rank_by=self.rank_by,
+            rank_radius=self.rank_radius,
+            companions=parse_companions(self.companions),
+            companion_radius=self.companion_radius,
+        )
 
     def _save_star(self, star: CubeModel) -> None:
         name = name_of(star)
@@ -89,13 +143,8 @@ class KlipStep(CoronStep):
     def _open_references(self, init: Any) -> CubeModel | QuadModel:
         if isinstance(init, QuadModel | CubeModel):
             return init
-        if isinstance(init, str | Path) and (path := self.input_path(init)).is_file():
-            try:
-                with fits.open(path) as hdulist:
-                    if "SCI" in hdulist and hdulist["SCI"].header.get("NAXIS") == 4:
-                        return PsfAlignModel.open(path)
-            except OSError as err:
-                raise InputError(f"{path}: cannot be read ({err}); fetch the file again") from err
+        if isinstance(init, str | Path):
+            return open_references(self.input_path(init))
         return self.open_cube(init)
 
     @staticmethod
@@ -107,50 +156,70 @@ class KlipStep(CoronStep):
                 f"{name_of(science)} has {science.shape[0]}; align the references to it again"
             )
 
-    def _subtract(self, science: CubeModel, references: CubeModel | QuadModel) -> Subtraction:
-        options = {"truncate": self.truncate, "propagate": self.error == "propagated"}
-        targets = _images(science.data, science.err, science.dq)
-        if isinstance(references, PsfAlignModel) and references.common is not None:
-            stack = references.common
-            return subtract_klip(
-                targets,
-                _images(stack["data"], stack["err"], stack["dq"]),
-                shifts=references.shifts,
-                **options,
-            )
-        if len(references.shape) == 3:
-            stack = _images(references.data, references.err, references.dq)
-            return subtract_klip(targets, stack, **options)
-        # Planes of unknown making: every integration has a basis of its own.
-        parts = [
-            subtract_klip(
-                Images(targets.data[n : n + 1], targets.err[n : n + 1], targets.bad[n : n + 1]),
-                _images(references.data[n], references.err[n], references.dq[n]),
-                **options,
-            )
-            for n in range(science.shape[0])
-        ]
-        arrays = (
-            np.concatenate([getattr(p, name) for p in parts])
+    def _subtract(
+        self, science: CubeModel, references: Any, recipe: Recipe, counts: tuple[int, ...]
+    ) -> Subtraction:
+        targets = images_of(science.data, science.err, science.dq)
+        common = getattr(references, "common", None)
+        if len(references.shape) == 3 or common is not None:
+            return self._run(science, targets, references, recipe, counts)
+        # Planes of unknown making: every integration has modes of its own.
+        parts = []
+        for n in range(science.shape[0]):
+            one = Images(targets.data[n : n + 1], targets.err[n : n + 1], targets.bad[n : n + 1])
+            stack = CubeModel(data=references.data[n], err=references.err[n], dq=references.dq[n])
+            parts.append(self._run(science, one, stack, recipe, counts))
+        residual, err, model = (
+            np.concatenate([getattr(part, name) for part in parts], axis=1)
             for name in ("residual", "err", "model")
         )
-        return Subtraction(*arrays, min(p.modes for p in parts), parts[0].references)
+        modes = tuple(int(n) for n in np.min([part.modes for part in parts], axis=0))
+        return Subtraction(residual, err, model, counts, modes, parts[0].references)
+
+    def _run(
+        self,
+        science: CubeModel,
+        targets: Images,
+        references: Any,
+        recipe: Recipe,
+        counts: tuple[int, ...],
+    ) -> Subtraction:
+        inputs = Inputs.of(science, targets, references, recipe)
+        empty = int((~inputs.plan.chosen.any(axis=2)).any(axis=1).sum())
+        if empty:
+            log.warning(
+                "%s: no reference is left in %d of %d zones, where a companion moves too little: "
+                "they are NaN", name_of(science), empty, len(inputs.plan.zones),
+            )  # fmt: skip
+        return subtract_psf(
+            targets,
+            inputs.references,
+            truncate=counts,
+            method=self.method,
+            zones=inputs.plan.zones,
+            chosen=inputs.plan.chosen,
+            kept_out=inputs.plan.kept_out,
+            shifts=inputs.shifts,
+            propagate=self.error == "propagated",
+        )
 
     def _result(
-        self, science: CubeModel, references: Any, done: Subtraction, data: Any
+        self, science: CubeModel, references: Any, done: Subtraction, k: int, recipe: Recipe
     ) -> CubeModel:
-        result = self.new_like(science, data=data, err=done.err, dq=science.dq.copy())
+        residual, err, model = done.residual[k], done.err[k], done.model[k]
+        result = self.new_like(science, data=residual, err=err, dq=science.dq.copy())
+        recipe.record(result)
         record = extend(result).meta.coronx
-        record.kl_modes, record.error_kind = done.modes, self.error
+        record.kl_modes, record.error_kind = done.modes[k], self.error
         for step in ("stack_psfs", "align_psfs"):
             setattr(result.meta.cal_step, step, getattr(references.meta.cal_step, step))
         result.meta.ref_file.psfmask.name = references.meta.ref_file.psfmask.name
         result.meta.cal_step.klip = "COMPLETE"
+        if self.save_psf:
+            star = result.copy()
+            star.data = model
+            self._save_star(star)
+        result.psf_model = model
+        set_error(result, science, err)
+        result.dq[np.isnan(residual)] |= pixel["DO_NOT_USE"]
         return result
-
-
-def _images(data: Any, err: Any, dq: Any) -> Images:
-    bad = np.empty(dq.shape, bool)
-    for plane, flags in zip(bad, dq, strict=True):
-        np.not_equal(flags & np.uint32(pixel["DO_NOT_USE"]), 0, out=plane)
-    return Images(data, err, bad)

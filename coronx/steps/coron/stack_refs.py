@@ -9,7 +9,8 @@ from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.errors import InputError
 from coronx.models.association import read_association
-from coronx.models.members import check_alike
+from coronx.models.members import check_alike, role_of
+from coronx.models.pointing import find_star, sky_matrix
 from coronx.models.schema import plane_table
 from coronx.steps.coron._base import CoronStep
 
@@ -17,17 +18,19 @@ __all__ = ["StackRefsStep"]
 
 
 class StackRefsStep(CoronStep):
-    """Stack reference-star exposures into one cube.
+    """Stack reference exposures into one cube.
 
     The result holds every integration of every exposure in order, with the metadata of
-    the first, and a table that says which exposure and integration each plane is from.
+    the first, and a table that says which exposure and integration each plane is from, and
+    whether it shows another star or the science star at a roll of its own.
     """
 
     class_alias = "coronx_stack_refs"
 
     spec = """
+        with_science = boolean(default=False)  # Stack an association's science exposures too: references for ADI and ARDI
         suffix = string(default='psfstack')  # Suffix of the product
-    """
+    """  # noqa: E501
 
     def process(self, references: Any) -> CubeModel:
         """Stack exposures.
@@ -35,7 +38,8 @@ class StackRefsStep(CoronStep):
         Parameters
         ----------
         references : str, Path, list or ModelContainer
-            An association (its psf members are stacked), an exposure, or several of them.
+            An association (its psf members are stacked), an exposure, or several of them, among them
+            the science star's, if the references are for ADI or ARDI.
 
         Returns
         -------
@@ -58,18 +62,30 @@ class StackRefsStep(CoronStep):
             err=np.concatenate([m.err for m in models]),
             dq=np.concatenate([m.dq for m in models]),
         )
-        result.planes = np.concatenate([plane_table(m) for m in models])
+        result.planes = np.concatenate([self._planes(m) for m in models])
         result.meta.cal_step.stack_psfs = "COMPLETE"
         return result
+
+    @staticmethod
+    def _planes(model: CubeModel) -> np.ndarray:
+        if role_of(model) != "science":
+            return plane_table(model)
+        return plane_table(model, role="science", matrix=sky_matrix(model, find_star(model)))
+
+    def _science(self, path: Path) -> CubeModel:
+        model = self.open_cube(path)
+        model.meta.asn.exptype = "science"
+        return model
 
     def _members(self, references: Any) -> list[Any]:
         if isinstance(references, str | Path):
             path = self.input_path(references)
             if path.suffix != ".json":
                 return [path]
-            association = read_association(path, needed=("psf",))
+            association = read_association(path, needed=() if self.with_science else ("psf",))
             self.set_primary_input(association.product, exclusive=False)  # names the product
-            return list(association.of("psf"))
+            science = association.of("science") if self.with_science else ()
+            return [*association.of("psf"), *(self._science(name) for name in science)]
         if isinstance(references, list | tuple | ModelContainer):
             return list(references)
         return [references]
