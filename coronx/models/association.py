@@ -10,7 +10,7 @@ from typing import Any
 from coronx.errors import InputError
 from coronx.models.writing import whole_file
 
-__all__ = ["KINDS", "Association", "read_association", "write_association"]
+__all__ = ["KINDS", "Association", "read_association", "write_association", "write_members"]
 
 KINDS = ("science", "psf", "background", "psf_background")
 """Types of member that are read: exposures of the target, of reference stars, and of the sky
@@ -100,6 +100,30 @@ def read_association(
         if not file.is_file():
             raise InputError(f"{path}: its member {file.name} is missing; put it beside the file")
     return Association(path, asn_id, str(table.get("asn_pool", "none")), name, found, table)
+
+
+def write_members(path: Path, table: Mapping[str, Any], product: str, members: Any) -> None:
+    """Write an association of one product.
+
+    Parameters
+    ----------
+    path : Path
+        The file, replaced in one go if it is there.
+    table : mapping
+        What the association of the exposures that they were made from says.
+    product : str
+        Name of the product.
+    members : iterable of (str, str)
+        Names of the members' files, and their types.
+    """
+    told = {key: value for key, value in table.items() if key != "products"}
+    listed = [{"expname": Path(name).name, "exptype": kind} for name, kind in members]
+    with whole_file(path) as made:
+        made.write_text(
+            json.dumps(
+                {**told, "products": [{"name": product, "members": listed}]}, indent=2, default=str
+            )
+        )
 
 
 def write_association(path: Path, table: Mapping[str, Any], renamed: Mapping[str, str]) -> None:

@@ -38,6 +38,8 @@ class Members:
         Identifier, name of the combined product, pool, and file name of the association.
     models : ModelContainer
         Its exposures, each with its type in ``meta.asn.exptype``.
+    note : str
+        What of them is not said by the association; empty if nothing.
     """
 
     asn_id: str
@@ -45,6 +47,7 @@ class Members:
     pool: str
     table: str
     models: ModelContainer
+    note: str = ""
 
     def of(self, role: str) -> list[CubeModel]:
         """Return the exposures of a type, see `role_of`."""
@@ -130,7 +133,7 @@ def open_members(association: Any, *, needed: tuple[str, ...] = ("science", "psf
     association : Path or ModelContainer
         An association file, or its members opened, which are copied.
     needed : tuple of str
-        Types of which there must be one.
+        The types of which there must be a member.
 
     Raises
     ------

@@ -9,7 +9,7 @@ __all__ = ["moved_enough"]
 def moved_enough(
     target: NDArray[np.float64], references: NDArray[np.float64], radius: float, *, least: float
 ) -> NDArray[np.bool_]:
-    """Return the references in which a companion has moved far enough from where it is in the target.
+    """Return the references in which a companion has moved far enough from its place.
 
     Between two frames of one star a companion moves on a circle about it. It has moved by the
     chord 2 r sin(a / 2), a being the angle by which the field has turned (the least motion for a
@@ -40,18 +40,17 @@ def moved_enough(
 
     Notes
     -----
-    The rotation is that of the orthogonal matrix nearest to ``reference @ inv(target)``: a difference
-    in scale is no motion.
+    The rotation is that of the orthogonal matrix nearest to ``reference @ inv(target)``: a
+    difference in scale is no motion.
     """
     for name, value in (("radius", radius), ("least motion", least)):
         if not 0.0 <= value < np.inf:
             raise ValueError(f"{name} of {value} pixels; give a finite value, 0 or more")
-    determinant = np.linalg.det(target)
-    if not np.abs(determinant) > 0.0:
+    if not (np.isfinite(target).all() and np.linalg.det(target) != 0.0):
         raise ValueError(
             f"the target's matrix {target.tolist()} cannot be inverted; give pixels per arcsec"
         )
-    own = np.isfinite(references).all(axis=(1, 2))
+    own: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(references), axis=(1, 2))
     turned = np.where(own[:, None, None], references, target) @ np.linalg.inv(target)
     mirrored = np.flatnonzero(~(np.linalg.det(turned) > 0.0))
     if mirrored.size:

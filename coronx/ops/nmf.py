@@ -1,16 +1,17 @@
 """Non-negative matrix factorisation of reference images, and the fit of a target by it."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from coronx.ops.klip import pixel_blocks
-
-__all__ = ["nmf_basis", "nmf_fit"]
+__all__ = ["nmf_bases", "nmf_basis", "nmf_fit"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_BLOCK = 4096  # pixels worked on at a time: they fit a cache
 _SWEEPS = 5  # over the coefficients for each one over the components: they cost nothing
 _FLOOR = 1e-12  # of the light: what is left below is rounding; so are Gram eigenvalues
 
@@ -21,7 +22,7 @@ def nmf_basis(
     components: int,
     used: Mask | None = None,
     iterations: int = 200,
-    tolerance: float = 1e-4,
+    tolerance: float = 1e-3,
 ) -> Array:
     """Build non-negative components whose non-negative sums are like the references.
 
@@ -47,7 +48,8 @@ def nmf_basis(
     -------
     ndarray (K, ny, nx)
         Components of unit norm, none negative, 0 where not used, in the order in which they were
-        made. K <= `components`: none is made once the references are reproduced.
+        made. K <= `components`: none is made once the references are reproduced. The first few
+        of them are not the best basis of their number; see `nmf_bases`.
 
     Raises
     ------
@@ -66,26 +68,59 @@ def nmf_basis(
     of the leading singular vector of what is left (Boutsidis & Gallopoulos 2008, Pattern Recognit.
     41, 1350): nothing is random.
     """
-    if components < 1 or iterations < 1:
-        raise ValueError(f"{components} components, {iterations} iterations; give 1 or more")
+    return nmf_bases(
+        references,
+        components=(components,),
+        used=used,
+        iterations=iterations,
+        tolerance=tolerance,
+    )[0]
+
+
+def nmf_bases(
+    references: NDArray[np.floating],
+    *,
+    components: Sequence[int],
+    used: Mask | None = None,
+    iterations: int = 200,
+    tolerance: float = 1e-3,
+) -> list[Array]:
+    """Build a basis for each of several numbers of components, for the price of the largest.
+
+    Parameters and errors are those of `nmf_basis`, but `components` is a sequence. Each basis
+    is what `nmf_basis` makes of its number alone.
+
+    Returns
+    -------
+    list of ndarray (K, ny, nx)
+        In the order of `components`.
+    """
+    if len(components) == 0 or min(components) < 1 or iterations < 1:
+        raise ValueError(
+            f"{[*components]} components, {iterations} iterations; give 1 or more of each"
+        )
     nref, ny, nx = references.shape
-    flat = references.reshape(nref, -1)
+    flat = references.reshape(nref, ny * nx)
     known = np.isfinite(flat)
-    take = known.any(axis=0) if used is None else known.any(axis=0) & used.ravel()
+    take: Mask = np.logical_or.reduce(known, axis=0)
+    if used is not None:
+        take = take & used.ravel()
     if not take.any():
         raise ValueError(
             f"NMF needs a reference and a pixel to use; got {nref} and {np.count_nonzero(take)}"
         )
     work = _Factors(flat[:, take].astype(np.float64), ~known[:, take])
-    for _ in range(components):
+    made: dict[int, Array] = {}
+    for count in range(1, max(components) + 1):
         if not work.grow():
             break
         work.improve(iterations, tolerance)
+        if count in components:
+            made[count] = work.normalised(take)
     if not len(work.parts):
         raise ValueError("the references have no light where they are used; look at them")
-    result = np.zeros((len(work.parts), ny * nx))
-    result[:, take] = work.parts / np.linalg.norm(work.parts, axis=1)[:, None]
-    return result.reshape(-1, ny, nx)
+    whole = work.normalised(take)
+    return [made.get(count, whole).reshape(-1, ny, nx) for count in components]
 
 
 def nmf_fit(targets: NDArray[np.floating], good: Mask, components: Array) -> tuple[Array, Array]:
@@ -152,7 +187,7 @@ class _Factors:
     def grow(self) -> bool:
         """Add a component made of what is left; return False if nothing is."""
         gram = np.zeros((len(self.images), len(self.images)))
-        for block in pixel_blocks(self.images.shape[1]):
+        for block in _blocks(self.images.shape[1]):
             left = self._left(block)
             gram += left @ left.T
         eigenvalues, vectors = np.linalg.eigh(gram)
@@ -160,7 +195,7 @@ class _Factors:
             return False
         share = vectors[:, -1]
         part = np.empty(self.images.shape[1])
-        for block in pixel_blocks(part.size):
+        for block in _blocks(part.size):
             part[block] = share @ self._left(block)
         signs = [(np.maximum(s * share, 0.0), np.maximum(s * part, 0.0)) for s in (1.0, -1.0)]
         share, part = max(
@@ -171,6 +206,14 @@ class _Factors:
         self.shares = np.column_stack([self.shares, share])
         self.parts = np.vstack([self.parts, part])
         return True
+
+    def normalised(self, take: Mask) -> Array:
+        """Return the components with unit norm, 0 where no image was taken, (K, take.size)."""
+        norm = np.linalg.norm(self.parts, axis=1)
+        lit = norm > 0.0  # one may have gone out
+        result = np.zeros((np.count_nonzero(lit), take.size))
+        result[:, take] = self.parts[lit] / norm[lit, None]
+        return result
 
     def _left(self, block: slice) -> Array:
         left = self.images[:, block] - self.shares @ self.parts[:, block]
@@ -194,13 +237,14 @@ class _Factors:
     def _improve_parts(self) -> tuple[Array, Array, float]:
         """Improve the components; return their products with the images and with each other."""
         size = self.shares.shape[1]
-        own = self.shares.T @ self.shares
+        turned = np.ascontiguousarray(self.shares.T)  # twice as fast
+        own = turned @ self.shares
         product, gram, square = np.zeros(self.shares.shape), np.zeros((size, size)), 0.0
-        for block in pixel_blocks(self.images.shape[1]):
+        for block in _blocks(self.images.shape[1]):
             images, parts = self.images[:, block], self.parts[:, block]
             if self.missing is not None:
                 np.copyto(images, self.shares @ parts, where=self.missing[:, block])
-            _sweep(parts, self.shares.T @ images, own)
+            _sweep(parts, turned @ images, own)
             product += images @ parts.T
             gram += parts @ parts.T
             square += float(np.vdot(images, images))
@@ -213,3 +257,8 @@ def _sweep(factor: Array, right: Array, gram: Array) -> None:
         if row[k] > 0.0:
             best = factor[k] + (right[k] - row @ factor) / row[k]
             np.maximum(best, 0.0, out=factor[k])
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    for start in range(0, size, _BLOCK):
+        yield slice(start, min(start + _BLOCK, size))

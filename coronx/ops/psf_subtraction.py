@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.fourier import apply_ramp, forward
+from coronx.ops.common_frame import filled, moved, to_target
 from coronx.ops.images import Images
 from coronx.ops.klip import reference_scatter
 from coronx.ops.klip_variance import residual_variance
@@ -61,8 +61,8 @@ class Prepared:
         Where the values are the references' own; everywhere if None.
     covered : ndarray of bool (ny, nx)
         Where any reference has a value.
-    keep : ndarray of bool (nt, ny, nx)
-        Pixels of the targets that are good and covered.
+    good, keep : ndarray of bool (nt, ny, nx)
+        Pixels of the targets that are good, and those of them that are covered.
     zones : list of PreparedZone
         The zones.
     chosen : ndarray of bool (nzone, nt, nref)
@@ -74,6 +74,7 @@ class Prepared:
     data: NDArray[np.floating]
     known: Mask | None
     covered: Mask
+    good: Mask
     keep: Mask
     zones: list[PreparedZone]
     chosen: Mask
@@ -92,11 +93,14 @@ class Fitted:
         The targets in the references' frame; zero where not used.
     zones : list of ZoneFit
         The fit in each zone.
+    whole : ndarray (n, npix) or None
+        As `common`, with guesses where not used; None where no target is moved.
     """
 
     targets: NDArray[np.intp]
     common: Array
     zones: list[ZoneFit]
+    whole: Array | None = None
 
 
 def subtract_psf(
@@ -164,8 +168,10 @@ def subtract_psf(
     for group in fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts):
         for k in range(len(counts)):
             models = assemble(group.zones, flat_err.shape[2], k)
-            for n, flat in zip(group.targets, models, strict=True):
-                own = _to_target(flat.reshape(frame), shifts, int(n))
+            for row, n in enumerate(group.targets):
+                own = models[row].reshape(frame)
+                if shifts is not None and group.whole is not None:
+                    own = to_target(own, group.whole[row].reshape(frame), shifts[n])
                 model[k, n] = own
                 np.subtract(targets.data[n], own, out=residual[k, n], casting="same_kind")
         chosen_here = ready.chosen[:, group.targets[0]]
@@ -215,7 +221,8 @@ def prepare(
     if not good.all():
         known = good
         data, covered = fill_from_stack(data, ~good)
-    keep = targets.good & covered
+    seen = targets.good
+    keep = seen if covered.all() else seen & covered
     some = list(zones) if zones is not None else list(whole_frame(references.data.shape[1:]))
     # Pixels that no target has are no part of any fit.
     fitted = np.asarray(keep.any(axis=0))
@@ -225,7 +232,7 @@ def prepare(
     every = np.ones(shape, bool) if chosen is None else chosen.copy()
     every[..., ~usable] = False
     prepared = prepare_zones(data, some, fitted, covered)
-    return Prepared(data, known, covered, keep, prepared, every, int(usable.sum()))
+    return Prepared(data, known, covered, seen, keep, prepared, every, int(usable.sum()))
 
 
 def fit_targets(
@@ -253,38 +260,26 @@ def fit_targets(
         values = np.where(use, data[rows].reshape(len(rows), -1), 0.0).astype(np.float64)
         moves = np.zeros((len(rows), 2)) if shifts is None else shifts[rows]
         fits: list[ZoneFit] | None = None
+        whole = None
         if moves.any():
-            own = values
-            values = _moved(own, -moves, frame)
-            if not use.all():
+            good = ready.good[rows]
+            own = filled(data[rows], good).reshape(values.shape)
+            whole = moved(own, -moves, frame)
+            short = moves.any(axis=1) & ~use.all(axis=1)
+            if short.any():
                 fits = fit_zones(
-                    values, use, ready.data, chosen, ready.zones,
+                    np.where(use, whole, 0.0)[short], use[short], ready.data, chosen, ready.zones,
                     truncate=truncate[-1:], method=method,
                 )  # fmt: skip
-                model = np.nan_to_num(assemble(fits, own.shape[1]))
-                left = np.where(use, own - _moved(model, moves, frame), 0.0)
-                values = _moved(left, -moves, frame) + model
-                values[~use] = 0.0
+                model = assemble(fits, own.shape[1])
+                model = np.where(np.isnan(model), whole[short], model)
+                left = own[short] - moved(model, moves[short], frame)
+                left[~good[short].reshape(left.shape)] = 0.0
+                whole[short] = moved(left, -moves[short], frame) + model
+            values = np.where(use, whole, 0.0)
         fits = fit_zones(
             values, use, ready.data, chosen, ready.zones,
             truncate=truncate, method=method, known=fits,
         )  # fmt: skip
-        done.append(Fitted(rows, values, fits))
+        done.append(Fitted(rows, values, fits, whole))
     return done
-
-
-def _to_target(model: Array, shifts: Array | None, n: int) -> Array:
-    """Return a model moved from the common frame to a target's."""
-    if shifts is None or not shifts[n].any():
-        return model
-    none = np.isnan(model)
-    moved = apply_ramp(forward(np.where(none, 0.0, model)), shifts[n], model.shape)
-    return np.where(none, np.nan, moved)
-
-
-def _moved(flat: Array, shifts: Array, shape: tuple[int, ...]) -> Array:
-    out = flat.copy()
-    for row, shift in zip(out, shifts, strict=True):
-        if shift.any():
-            row[:] = apply_ramp(forward(row.reshape(shape)), shift, shape).ravel()
-    return out

@@ -25,8 +25,8 @@ _RANGE = 0.1, 99.9  # percentiles: one spike is not the range of an image
 class _Fit:
     """Least squares of a target by ``scale * centred + level``.
 
-    `good` are the pixels that a reference and the target have, `centred` the reference there without
-    its mean, 0 elsewhere, and `alike` their correlation, NaN where it cannot be told.
+    `good` are the pixels that a reference and the target have, `centred` the reference there
+    without its mean, 0 elsewhere, and `alike` their correlation, NaN where it cannot be told.
     """
 
     good: Mask
@@ -232,9 +232,10 @@ class _Ssim:
         total = weight.sum(axis=(1, 2), dtype=np.float64)
         score = (similar * weight).sum(axis=(1, 2), dtype=np.float64)
         score /= np.maximum(total, np.finfo(np.float64).tiny)
-        return np.where(np.isfinite(fit.alike), np.clip(score, -1.0, 1.0), np.nan)
+        told = np.isfinite(fit.alike) & (total > 0.0)
+        return np.where(told, np.clip(score, -1.0, 1.0), np.nan)
 
-    def _local(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _local(self, images: NDArray[np.floating]) -> NDArray[np.floating]:
         return self.rows @ images @ self.cols.T
 
 

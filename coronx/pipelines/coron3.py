@@ -19,6 +19,7 @@ from coronx.models.schema import extend
 from coronx.models.writing import check_folder
 from coronx.pipelines._chain import CHAIN, DEFAULTS
 from coronx.pipelines._combined import Combined
+from coronx.pipelines._library import library_of, remember
 from coronx.pipelines._settings import mode_settings
 from coronx.pipelines._star import Star, locate
 from coronx.steps._guest import Guest, crds_context
@@ -47,6 +48,13 @@ class Coron3Pipeline(Guest, JwstPipeline):
         save_intermediate_results = boolean(default=True)  # Save _crfints, _psfstack and _psfalign too
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y in the first science exposure; by default from the WCS
         mask_threshold = float(default=0.01,min=0.0,max=1.0)  # Least share of a source's light that passes the mask for a pixel to be combined; 0: the mask is not looked at
+        reference_library = string(default=None)  # Folder or association of any programmes' exposures, in which more references are looked for
+        reference_dates = force_list(default=list())  # Number of days about the science exposure, or two ISO dates, of the references found there
+        reference_spectral_types = force_list(default=list())  # Beginnings of their spectral types: M, K7
+        reference_catalog = string(default=None)  # Table (ECSV or CSV) with the columns target and spectral_type
+        reference_programs = force_list(default=list())  # Numbers of their programmes
+        reference_exclude = force_list(default=list())  # Names of stars that are not to be used
+        reference_max = integer(default=None,min=1)  # Largest number of exposures found there: those nearest in time
     """  # noqa: E501
 
     step_defs = {  # noqa: RUF012 (the host's interface)
@@ -99,7 +107,10 @@ class Coron3Pipeline(Guest, JwstPipeline):
         """
         if isinstance(association, str | Path):
             association = self.input_path(association)
-        members = open_members(association, needed=self._needed())
+        library = library_of(self)
+        members = open_members(association, needed=("science",) if library else self._needed())
+        if library is not None:
+            library.extend(members)
         self._check(members)
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
@@ -113,6 +124,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         if not self.klip.skip:
             stack = self.stack_refs.run(psf if self.klip.strategy == "rdi" else [*psf, *science])
             psf.clear()
+            remember(stack, members.note)
             self._save(stack, members.product, suffix="psfstack")
         blender = ModelBlender()
         combined: dict[str, Combined] = {}  # one of each number of modes
@@ -136,6 +148,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
     ) -> None:
         """Save a subtracted exposure, and take what is needed to combine and measure it."""
         name = self._plain(name_of(subtracted))
+        remember(subtracted, combined.members.note)
         if self.save_results:
             combined.names.append(
                 self.save_model(subtracted, output_file=name, suffix="psfsub", acid=self.asn_id)
@@ -270,6 +283,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
             log.warning("resample is skipped: no combined image, no map, no curve")
             return None
         result = combined.rolls.combine(self.resample)
+        remember(result, members.note)
         blender.finalize_model(result)
         result.meta.asn.pool_name, result.meta.asn.table_name = members.pool, members.table
         x, y = result.meta.wcs.invert(first.sky.ra.deg, first.sky.dec.deg, with_bounding_box=False)

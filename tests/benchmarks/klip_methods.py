@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from coronx.ops.klip import kl_basis, project
-from coronx.ops.klip_subtract import Images, subtract_klip
+from coronx.ops.images import Images
+from coronx.ops.psf_subtraction import fit_targets, prepare, subtract_psf
+from coronx.ops.zone_fit import assemble
 from tests.benchmarks.frames import Frames
 
 __all__ = ["HOST", "METHODS", "MODES", "PEERS", "VIP", "WITHOUT_ERR", "WITH_ERR", "installed"]
@@ -31,16 +32,21 @@ def installed(method: str) -> str | None:
         return None
 
 
-def _coronx(frames: Frames) -> np.ndarray:
+def _images(frames: Frames) -> tuple[Images, Images]:
     targets = Images(frames.science, frames.science_err, frames.science_dq != 0)
     references = Images(frames.references, frames.reference_err, frames.reference_dq != 0)
-    return subtract_klip(targets, references, truncate=MODES).residual
+    return targets, references
+
+
+def _coronx(frames: Frames) -> np.ndarray:
+    return subtract_psf(*_images(frames), truncate=(MODES,)).residual[0]
 
 
 def _coronx_without_err(frames: Frames) -> np.ndarray:
-    basis = kl_basis(frames.references, truncate=MODES)
-    good = np.ones(frames.science.shape, bool)
-    return frames.science - project(frames.science, good, basis).model
+    ready = prepare(*_images(frames))
+    (fitted,) = fit_targets(ready, frames.science, truncate=(MODES,))
+    model = assemble(fitted.zones, frames.science[0].size)
+    return frames.science - model.reshape(frames.science.shape)
 
 
 def _host(frames: Frames) -> np.ndarray:

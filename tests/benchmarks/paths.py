@@ -9,7 +9,8 @@ import numpy as np
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.ops.fourier import apply_ramp, forward, without_nyquist
-from coronx.ops.klip import kl_basis, project
+from coronx.ops.images import Images
+from coronx.ops.psf_subtraction import subtract_psf
 from coronx.steps.coron.align_refs import AlignRefsStep
 from coronx.steps.coron.klip import KlipStep
 from tests.benchmarks.frames import Frames, make_frames
@@ -99,10 +100,13 @@ def _brute_force(frames: Frames, plane: Callable[[int, int], np.ndarray]) -> np.
     residuals = []
     for n in range(_BRUTE):
         planes = np.stack([plane(n, m) for m in range(len(frames.references))])
-        used = np.isfinite(planes).all(axis=0)
-        target = frames.science[n : n + 1]
-        basis = kl_basis(planes, truncate=MODES, used=used)
-        residuals.append((target - project(target, used[None], basis).model)[0])
+        bad = np.broadcast_to(~np.isfinite(planes).all(axis=0), planes.shape)
+        references = Images(planes, frames.reference_err, bad)
+        target = Images(
+            *(array[n : n + 1] for array in (frames.science, frames.science_err)), bad[:1]
+        )
+        done = subtract_psf(target, references, truncate=(MODES,), propagate=False)
+        residuals.append(done.residual[0, 0])
     return np.array(residuals) / frames.science_err[:_BRUTE]
 
 

@@ -1,0 +1,52 @@
+"""Targets moved to the frame of their references, and models of them moved back."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coronx.ops.fourier import apply_ramp, forward
+from coronx.ops.gaps import fill_frame
+
+__all__ = ["filled", "moved", "to_target"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def filled(images: NDArray[np.floating], good: Mask) -> Array:
+    """Return images (n, ny, nx) whose bad pixels are guessed from those about them."""
+    out = images.astype(np.float64)
+    for image, seen in zip(out, good, strict=True):
+        if not seen.all():
+            image[:] = fill_frame(image, np.ones(image.shape), ~seen).data
+    return out
+
+
+def moved(flat: Array, shifts: Array, shape: tuple[int, ...]) -> Array:
+    """Return flat images (n, ny * nx) moved by (dx, dy) pixels, each by its own."""
+    out = flat.copy()
+    for row, shift in zip(out, shifts, strict=True):
+        if shift.any():
+            row[:] = apply_ramp(forward(row.reshape(shape)), shift, shape).ravel()
+    return out
+
+
+def to_target(model: Array, whole: Array, shift: Array) -> Array:
+    """Return a model moved from the common frame to a target's.
+
+    Where it is NaN the move would spread the edge over the pixels beside it: the target itself,
+    `whole`, stands there, so that what is moved is a star without a step.
+
+    Parameters
+    ----------
+    model : ndarray (ny, nx)
+        Model in the common frame; NaN where there is none, and there NaN it stays.
+    whole : ndarray (ny, nx)
+        The target in the common frame, finite everywhere.
+    shift : ndarray (2,)
+        (dx, dy) in pixels from the common frame to the target's.
+    """
+    if not shift.any():
+        return model
+    none = np.isnan(model)
+    out = apply_ramp(forward(np.where(none, whole, model)), shift, model.shape)
+    return np.where(none, np.nan, out)

@@ -1,0 +1,155 @@
+"""What the steps share that measure what is left beside the star: its subtraction, PSF and flux."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jwst.datamodels import ModelContainer
+from stdatamodels.jwst.datamodels import CubeModel, QuadModel
+
+from coronx.errors import InputError, name_of
+from coronx.models.association import read_association
+from coronx.models.reduction import Reduction, open_references
+from coronx.ops.stamp import OffAxisPsf
+from coronx.refdata.off_axis_psf import off_axis_psf
+from coronx.refdata.psf_data import named_folder
+from coronx.refdata.star_flux import StarFlux, star_flux
+from coronx.steps.coron._base import CoronStep
+
+__all__ = ["MEASURING", "MeasuringStep"]
+
+# What has to be told: also what the pipeline takes for all steps that measure.
+MEASURING = """
+    psf_file = string(default=None)  # FITS file with a companion's PSF
+    unocculted = string(default=None)  # Exposure of a star beside the mask: the PSF, and the star's flux if not given otherwise
+    data_path = string(default=None)  # stpsf's data folder, to simulate the PSF; STPSF_PATH if none of the three is given
+    opd = string(default=None)  # Simulated PSF: the telescope's wavefront, a file, a folder to choose from by date, or "none"
+    fov_pixels = integer(default=65,min=5)  # Pixels along a side of the PSF, odd
+    psf_fraction = float(default=1.0,min=0.0,max=1.0)  # Share of the light in the PSF of a file or an exposure
+    star_jy = float(default=None)  # The star's flux density in the filter, in Jy
+    star_jy_sigma = float(default=None)  # Its 1-sigma error
+    star_mag = float(default=None)  # Or its magnitude in star_band, with spectral_type
+    star_mag_sigma = float(default=0.0)  # Its 1-sigma error
+    star_band = string(default=None)  # J, H, Ks, W1, W2, W3 or W4
+    spectral_type = string(default=None)  # The star's spectral type, such as M1V
+    acquisition = string(default=None)  # Or an exposure of target acquisition
+    attenuation = float(default=None)  # What its neutral density lets through, such as 1e-3
+"""  # noqa: E501
+
+
+class MeasuringStep(CoronStep):
+    """Base of the steps that ask a subtraction what it does to a companion's light.
+
+    What was done to the star is read from the products; only the companion's PSF and the star's
+    flux have to be told.
+    """
+
+    spec = MEASURING
+
+    def open_reduction(self, subtracted: Any, references: Any = None) -> Reduction:
+        """Return a star's subtraction.
+
+        Parameters
+        ----------
+        subtracted : str, Path, CubeModel, list, ModelContainer or Reduction
+            A reduction is returned as it is. An association of subtracted exposures (science) and the references aligned to each
+            (psf), as the pipeline writes it; or one ``_psfsub`` exposure, or several.
+        references : str, Path, PsfAlignModel, CubeModel, or list of them, optional
+            Without an association, the references aligned to each.
+
+        Raises
+        ------
+        InputError
+            If they do not belong together, or were not made by coronx_klip.
+        """
+        if isinstance(subtracted, Reduction):
+            return subtracted
+        if isinstance(subtracted, str | Path):
+            path = self.input_path(subtracted)
+            if path.suffix == ".json":
+                association = read_association(path)
+                self.set_primary_input(association.product, exclusive=False)
+                subtracted, references = association.of("science"), association.of("psf")
+        models = [self.open_cube(item) for item in _several(subtracted)]
+        stacks = [self._open_stack(item) for item in _several(references)]
+        return Reduction.of(models, stacks)
+
+    def psfs(self, reduction: Reduction) -> list[OffAxisPsf]:
+        """Return the PSF of a source beside the mask in each exposure.
+
+        Raises
+        ------
+        InputError
+            If none is given, or it cannot be used.
+        """
+        first = reduction.models[0]
+        return [
+            off_axis_psf(
+                reduction.mode,
+                reduction.filter,
+                mask_place=place,
+                shape=model.shape[-2:],
+                psf_file=self._path(self.psf_file),
+                unocculted=self._path(self.unocculted),
+                data_path=self.data_path,
+                spectral_type=self.spectral_type,
+                opd=self.opd,
+                date=first.meta.observation.date_beg or first.meta.observation.date,
+                fov_pixels=self.fov_pixels,
+                psf_fraction=self.psf_fraction,
+            )
+            for model, place in zip(reduction.models, reduction.mask_places, strict=True)
+        ]
+
+    def star(self, reduction: Reduction, psfs: Sequence[OffAxisPsf]) -> StarFlux:
+        """Return the star's flux.
+
+        Raises
+        ------
+        InputError
+            If it is not given, or cannot be had in the way it is.
+        """
+        told = self.star_jy is not None or self.star_mag is not None or self.acquisition
+        return star_flux(
+            reduction.mode,
+            reduction.filter,
+            star_jy=self.star_jy,
+            star_jy_sigma=self.star_jy_sigma,
+            star_mag=self.star_mag,
+            star_mag_sigma=self.star_mag_sigma,
+            star_band=self.star_band,
+            spectral_type=self.spectral_type,
+            unocculted=None if told else self._path(self.unocculted),
+            acquisition=self._path(self.acquisition),
+            attenuation=self.attenuation,
+            psf=psfs[0],
+            mask_place=reduction.mask_places[0],
+        )
+
+    def knows_psf(self) -> bool:
+        """Return whether any PSF is given, or can be simulated."""
+        ways = (self.psf_file, self.unocculted, self.data_path)
+        return any(way is not None for way in ways) or named_folder() is not None
+
+    def knows_star(self) -> bool:
+        """Return whether any way to the star's flux is given."""
+        ways = (self.star_jy, self.star_mag, self.acquisition, self.unocculted)
+        return any(way is not None for way in ways)
+
+    def _path(self, name: str | None) -> Path | None:
+        return None if not name else self.input_path(name)
+
+    def _open_stack(self, init: Any) -> CubeModel | QuadModel:
+        if isinstance(init, QuadModel | CubeModel):
+            return init
+        if isinstance(init, str | Path):
+            return open_references(self.input_path(init))
+        raise InputError(
+            f"{name_of(init)}: no aligned references; give a _psfalign product with each _psfsub"
+        )
+
+
+def _several(init: Any) -> list[Any]:
+    if init is None:
+        return []
+    return list(init) if isinstance(init, list | tuple | ModelContainer) else [init]
