@@ -12,9 +12,20 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-__all__ = ["CENTER", "PIXEL", "STARS", "Companion", "Frame", "frames", "star_psf"]
+__all__ = [
+    "CENTER",
+    "FWHM",
+    "PIXEL",
+    "SCIENCE",
+    "STARS",
+    "Companion",
+    "Frame",
+    "frames",
+    "star_psf",
+]
 
 PIXEL = 0.0626  # arcsec: the root of the pixel's area
+FWHM = 0.1413 / PIXEL  # pixels: lambda / D of F356W behind the Lyot stop, 5.2 m
 SCIENCE = "AU Mic"
 STARS = {
     SCIENCE: ("jw01184001001", "jw01184002001"),
@@ -137,8 +148,14 @@ def star_psf(data: Path, *, fov: int = 65) -> np.ndarray:
         # stpsf asks for its own version, and that this file exists.
         (folder / "version.txt").write_text("2.2.0\n")
         (folder / "JWST_OTE_OPD_none.fits").touch()
-        model = star_model(MODES["nircam-335r"], "F356W", data_path=folder, fov_pixels=fov, opd="none",
-                           spectral_type="M1V")  # fmt: skip
+        model = star_model(
+            MODES["nircam-335r"],
+            "F356W",
+            data_path=folder,
+            spectral_type="M1V",
+            opd="none",
+            fov_pixels=fov,
+        )
         return model.image(occulted=False)
 
 

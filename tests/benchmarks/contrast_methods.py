@@ -8,15 +8,22 @@ one by one: the first is the observed frame, others have companions injected.
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
-from coronx.ops.klip import kl_basis, project
-from tests.benchmarks.contrast_data import CENTER
+from coronx.ops.images import Images
+from coronx.ops.psf_subtraction import subtract_psf
+from coronx.ops.zones import annular_zones
+from tests.benchmarks.contrast_data import CENTER, FWHM
 
-__all__ = ["Subtract", "with_coronx", "with_pyklip", "with_vip"]
+__all__ = ["EDGES", "METHODS", "PADDING", "Subtract", "with_coronx", "with_pyklip", "with_vip"]
 
+# Pixels. The star's bright speckles end 12 lambda/D from it: what is beyond, where noise rules, is
+# fitted by itself, and each fit reaches far enough to hardly follow a companion.
+EDGES, PADDING = (12.5 * FWHM,), 10.5 * FWHM
 Subtract = Callable[[np.ndarray, np.ndarray, Sequence[int]], np.ndarray]
 
 
@@ -27,18 +34,14 @@ def with_vip(
     *,
     scaling: str | None = None,
 ) -> np.ndarray:
-    """Full-frame `pca` with a reference cube; not derotated."""
-    from vip_hci.psfsub import pca
+    """Full-frame `pca` with a reference cube: what it runs before it derotates."""
+    from vip_hci.psfsub.pca_fullfr import _project_subtract
 
-    out = np.empty((len(modes), *targets.shape))
-    for k, count in enumerate(modes):
-        for n, target in enumerate(targets):
-            with _quiet():
-                out[k, n] = pca(
-                    cube=target[None], angle_list=np.zeros(1), cube_ref=references, ncomp=count,
-                    scaling=scaling, verbose=False, full_output=True, nproc=1,
-                )[3][0]  # fmt: skip
-    return out
+    with _quiet():
+        return np.stack([
+            _project_subtract(targets, references, count, scaling, None, "lapack", False, False)
+            for count in modes
+        ])  # fmt: skip
 
 
 def with_pyklip(
@@ -82,22 +85,24 @@ def with_coronx(
     references: np.ndarray,
     modes: Sequence[int],
     *,
-    zones: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+    edges: Sequence[float] = EDGES,
+    sectors: int = 1,
+    padding: float = PADDING,
 ) -> np.ndarray:
-    """KLIP over zones, pairs of masks (fit, subtract); by default the whole frame."""
-    if zones is None:
-        whole = np.ones(targets.shape[1:], bool)
-        zones = ((whole, whole),)
-    out = np.full((len(modes), *targets.shape), np.nan)
-    for fit, subtract in zones:
-        used = fit | subtract
-        # The basis over `fit`, continued to `subtract`.
-        for k, count in enumerate(modes):
-            basis = kl_basis(references, truncate=count, used=used)
-            good = np.broadcast_to(fit, targets.shape)
-            residual = targets - project(targets, good, basis).model
-            out[k][:, subtract] = residual[:, subtract]
-    return out
+    """`subtract_psf` in annuli and sectors about `CENTER`; the whole frame without edges."""
+    return subtract_psf(
+        _images(targets),
+        _images(references),
+        truncate=modes,
+        zones=annular_zones(
+            targets.shape[1:], CENTER, edges=edges, sectors=sectors, padding=padding, smallest=FWHM
+        ),
+        propagate=False,
+    ).residual
+
+
+def _images(data: np.ndarray) -> Images:
+    return Images(data, np.ones_like(data), np.zeros(data.shape, bool))
 
 
 @contextlib.contextmanager
@@ -109,3 +114,18 @@ def _quiet():
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+METHODS: Mapping[str, Subtract] = MappingProxyType(
+    {
+        "coronx, 2 annuli": with_coronx,
+        "coronx, 3 annuli x 8 sectors": partial(
+            with_coronx, edges=(12.5 * FWHM, 25 * FWHM), sectors=8, padding=FWHM
+        ),
+        "coronx, whole frame": partial(with_coronx, edges=()),
+        "VIP pca": with_vip,
+        "VIP pca, spat-mean": partial(with_vip, scaling="spat-mean"),
+        "pyKLIP, 5 annuli x 4 sectors": with_pyklip,
+    }
+)
+"""The first is what the others are compared with."""
