@@ -5,8 +5,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy import ndimage, signal, stats
 
+from coronx.ops.contrast import contrast_curve
+from coronx.ops.flux_grid import FluxGrid
+from coronx.ops.flux_map import flux_map
+from coronx.ops.images import Images
+from coronx.ops.subtracted import Subtracted
+from coronx.ops.zones import annular_zones
 from tests.benchmarks.contrast_data import (
     CENTER,
     FWHM,
@@ -17,7 +22,7 @@ from tests.benchmarks.contrast_data import (
     Frame,
     frames,
 )  # fmt: skip
-from tests.benchmarks.contrast_methods import with_coronx
+from tests.benchmarks.contrast_methods import EDGES, PADDING
 
 __all__ = ["Limit", "contrast", "draw", "limit_table"]
 
@@ -29,7 +34,6 @@ _KS, _COLOUR, _VEGA_JY = 4.529, 0.15, 279.0
 _JANSKY = _VEGA_JY * 10 ** (-0.4 * (_KS - _COLOUR))
 _JANSKY_SIGMA = 0.4 * np.log(10) * np.hypot(0.020, 0.05)
 _SEPARATIONS = np.arange(0.3, 6.01, 0.05)
-_ANGLES = 12
 _HALF = 5  # of the PSF that is fitted, pixels: wider ones follow the background's ripples
 _PUBLISHED = "contrast/carter2023_HIP65426_F356W_contrast.txt"
 
@@ -65,57 +69,56 @@ def contrast(data: Path, scratch: Path, companion: Companion) -> list[Limit]:
         jansky = _JANSKY * ratios.mean()
         rolls = frames(data, star, scratch)
         flux = jansky / (1e6 * float(rolls[0].pixel_area[0]))
-        values = _curve(rolls, companion) / flux
+        values = _curve(rolls, companion, flux)
         spread = ratios.std(ddof=1) / ratios.mean()
         limits.append(Limit(star, jansky, float(spread), _SEPARATIONS, values))
     return limits
 
 
-def _curve(rolls: list[Frame], companion: Companion) -> np.ndarray:
-    """Return the flux of five sigma at each separation, small samples allowed for."""
-    maps = [_flux_map(frame, companion) for frame in rolls]
-    limit = np.empty(_SEPARATIONS.size)
-    for n, radius in enumerate(_SEPARATIONS / PIXEL):
-        position = np.linspace(0, 2 * np.pi, round(2 * np.pi * radius), endpoint=False)
-        on_sky = np.mean([
-            _on_ring(values, radius, position - np.radians(frame.angle))
-            for values, frame in zip(maps, rolls, strict=True)
-        ], axis=0)  # fmt: skip
-        count = 2 * np.pi * radius / FWHM
-        factor = stats.t.isf(stats.norm.sf(5.0), count - 1) * np.sqrt(1 + 1 / count)
-        limit[n] = factor * on_sky.std(ddof=1)
-    return limit
-
-
-def _flux_map(frame: Frame, companion: Companion) -> np.ndarray:
-    """Return the matched filter's flux <p, r> / <p, (I - P) p> of a source at every pixel."""
-    modes = [len(frame.references)]
-    residual = np.nan_to_num(with_coronx(frame.target[None], frame.references, modes)[0, 0])
+def _curve(rolls: list[Frame], companion: Companion, flux: float) -> np.ndarray:
+    """Return the contrast at each separation, both rolls together."""
+    zones = annular_zones(companion.shape, CENTER, edges=EDGES, padding=PADDING, smallest=FWHM)
+    parts = [
+        Subtracted(
+            _images(frame.target[None], frame.target_err[None]),
+            _images(frame.references, frame.reference_err),
+            star=CENTER,
+            matrices=_matrix(frame)[None],
+            truncate=len(frame.references),
+            zones=zones,
+        )
+        for frame in rolls
+    ]
     middle = companion.psf.shape[0] // 2
     inner = slice(middle - _HALF, middle + _HALF + 1)
-    core = companion.psf[inner, inner]
-    seen = Companion(core, companion.shape)
-    radii = np.arange(3.0, CENTER[0] - 4.0, 4.0)
-    kept = np.empty(radii.size)
-    for n, radius in enumerate(radii):
-        angles = 2 * np.pi * (np.arange(_ANGLES) + 0.3) / _ANGLES
-        places = np.transpose([np.cos(angles), np.sin(angles)]) * radius + CENTER
-        sources, cores = (np.stack([make(*p) for p in places]) for make in (companion, seen))
-        # With references of other stars the residual is linear in the target.
-        left = np.nan_to_num(with_coronx(sources, frame.references, modes)[0])
-        kept[n] = np.sum(left * cores) / np.sum(cores**2)
-    y, x = np.indices(residual.shape)
-    share = np.interp(np.hypot(x - CENTER[0], y - CENTER[1]), radii, kept)
-    matched = signal.fftconvolve(residual, core[::-1, ::-1], mode="same")
-    # A spline would spread what stands behind the mask's middle.
-    passed = np.maximum(companion.transmission, 0.02)
-    return matched / (share * passed * np.sum(core**2))
+    source = _Source(companion.psf[inner, inner], companion.transmission)
+    grid = FluxGrid(round(_SEPARATIONS[-1] / PIXEL) + 3, PIXEL)
+    found = flux_map(parts, lambda _: source, grid=grid)
+    return contrast_curve(
+        found, fwhm=FWHM * PIXEL, star_flux=flux, separations=_SEPARATIONS
+    ).calibrated
 
 
-def _on_ring(image: np.ndarray, radius: float, angle: np.ndarray) -> np.ndarray:
-    """Return values at position angles counted from y towards -x, about `CENTER`."""
-    at = [CENTER[1] + radius * np.cos(angle), CENTER[0] - radius * np.sin(angle)]
-    return ndimage.map_coordinates(image, at, order=3)
+@dataclass(frozen=True)
+class _Source:
+    """The PSF's core, and the mask's transmission at every pixel."""
+
+    kernel: np.ndarray
+    passed: np.ndarray
+
+    def transmission(self, shape: tuple[int, int]) -> np.ndarray:
+        assert shape == self.passed.shape
+        return self.passed
+
+
+def _matrix(frame: Frame) -> np.ndarray:
+    """Return pixels (x, y) per arcsec (east, north): east is to the left of north."""
+    cos, sin = np.cos(np.radians(frame.angle)), np.sin(np.radians(frame.angle))
+    return np.array([[-cos, sin], [sin, cos]]) / PIXEL
+
+
+def _images(data: np.ndarray, err: np.ndarray) -> Images:
+    return Images(data, err, np.zeros(data.shape, bool))
 
 
 def limit_table(limits: list[Limit]) -> str:
