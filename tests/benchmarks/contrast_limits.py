@@ -140,8 +140,8 @@ def limit_table(limits: list[Limit]) -> str:
         "5 sigma with the small-sample factor of Mawet et al. (2014), from the matched-filter flux "
         "of both rolls on the sky; all modes, the zones of the first row above; throughput and the "
         "mask's transmission corrected for. The goal is 1e-5 at 1\": two of the three reach it. "
-        "G 161-71 was observed 55 days after its references, and the telescope's wavefront had changed. HIP 65426 had "
-        "longer exposures, and its own other roll as a reference.",
+        "G 161-71 was observed 55 days after its references, in which the wavefront may have "
+        "changed. The published curve is of another star, with ADI and RDI together.",
     ])  # fmt: skip
 
 
