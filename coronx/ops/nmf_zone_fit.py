@@ -163,8 +163,9 @@ def _basis(zone: PreparedZone, parts: Components, active: Mask) -> KLBasis:
     keep = np.flatnonzero(eigenvalues > _FLOOR * eigenvalues.max(initial=0.0))[::-1]
     turn = vectors[:, keep] / np.sqrt(eigenvalues[keep])
     fit_modes = np.vstack([np.zeros(zone.fit.size), turn.T @ fit])
-    modes = fit_modes
-    if zone.area is not zone.fit:
+    modes, area = fit_modes, zone.fit  # one array tells that they are the same
+    if not np.array_equal(zone.fit, zone.area):
+        area = zone.area
         modes = np.vstack([np.zeros(zone.area.size), turn.T @ parts.area[active]])
     weights = parts.weights[:, active] @ turn
-    return KLBasis(zone.fit, zone.area, fit_modes, modes, weights, eigenvalues[keep])
+    return KLBasis(zone.fit, area, fit_modes, modes, weights, eigenvalues[keep])
