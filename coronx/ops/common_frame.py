@@ -30,8 +30,10 @@ def moved(flat: Array, shifts: Array, shape: tuple[int, ...]) -> Array:
     return out
 
 
-def to_target(model: Array, whole: Array, shift: Array) -> Array:
-    """Return a model moved from the common frame to a target's.
+def to_target(
+    model: NDArray[np.floating], whole: NDArray[np.floating], shift: Array
+) -> NDArray[np.floating]:
+    """Return a model moved from the common frame to a target's, in its own precision.
 
     Where it is NaN the move would spread the edge over the pixels beside it: the target itself,
     `whole`, stands there, so that what is moved is a star without a step.
@@ -48,5 +50,9 @@ def to_target(model: Array, whole: Array, shift: Array) -> Array:
     if not shift.any():
         return model
     none = np.isnan(model)
-    out = apply_ramp(forward(np.where(none, whole, model)), shift, model.shape)
-    return np.where(none, np.nan, out)
+    if not none.any():
+        return apply_ramp(forward(model), shift, model.shape)
+    filled_in = np.where(none, whole, model).astype(model.dtype, copy=False)
+    out = apply_ramp(forward(filled_in), shift, model.shape)
+    out[none] = np.nan
+    return out

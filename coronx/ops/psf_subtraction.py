@@ -7,12 +7,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.common_frame import to_target
 from coronx.ops.images import Images
 from coronx.ops.klip import reference_scatter
-from coronx.ops.klip_variance import residual_variance
+from coronx.ops.klip_variance import ResidualVariance
+from coronx.ops.subtraction_blocks import SubtractionBlocks
 from coronx.ops.target_fit import Method, fit_targets, prepare
-from coronx.ops.zone_fit import assemble
 from coronx.ops.zones import Zone
 
 __all__ = ["Subtraction", "subtract_psf"]
@@ -27,10 +26,12 @@ class Subtraction:
 
     Attributes
     ----------
-    residual, err, model : ndarray (ntrunc, nt, ny, nx), float32
-        Target minus model, its 1-sigma error, and the model. NaN at a target's bad pixels
-        (the model is defined there too), where no reference has a pixel, and in zones without
-        a reference or with too few pixels for so many modes.
+    residual, err : ndarray (ntrunc, nt, ny, nx), float32
+        Target minus model, and its 1-sigma error. NaN at a target's bad pixels, where no
+        reference has a pixel, and in zones without a reference or with too few pixels for so many
+        modes.
+    model : ndarray (ntrunc, nt, ny, nx), float32, or None
+        The model, if it was asked for; it is defined at a target's bad pixels too.
     truncate : tuple of int
         Numbers of modes asked for, ascending.
     modes : tuple of int
@@ -41,7 +42,7 @@ class Subtraction:
 
     residual: NDArray[np.float32]
     err: NDArray[np.float32]
-    model: NDArray[np.float32]
+    model: NDArray[np.float32] | None
     truncate: tuple[int, ...]
     modes: tuple[int, ...]
     references: int
@@ -58,6 +59,7 @@ def subtract_psf(
     kept_out: Mask | None = None,
     shifts: Array | None = None,
     propagate: bool = True,
+    with_model: bool = False,
 ) -> Subtraction:
     """Subtract from each target what its references make of it.
 
@@ -89,6 +91,8 @@ def subtract_psf(
     propagate : bool
         Errors by propagation of the targets' and references' errors; if False, the
         scatter of the references' own residuals (the host's definition).
+    with_model : bool
+        Whether the model is returned, too.
 
     Returns
     -------
@@ -103,55 +107,40 @@ def subtract_psf(
     if not counts or counts[0] < 0 or any(b <= a for a, b in pairwise(counts)):
         raise ValueError(f"numbers of modes must ascend from 0 or more, not {counts}")
     ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
-    shape = (len(counts), *targets.data.shape)
-    model, residual, err = (np.empty(shape, np.float32) for _ in range(3))
-    flat_err = err.reshape(*shape[:2], -1)
-    if sum(zone.area.size for zone in ready.zones) < flat_err.shape[2] or not ready.chosen.all():
-        flat_err[:] = np.nan
-    frame = shape[2:]
-    variance = np.square(targets.err, dtype=np.float64)
-    variance[~ready.keep] = np.nan  # the noise of what is not fitted is in no other pixel
+    blocks = SubtractionBlocks(targets, ready, len(counts), with_model=with_model)
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
     for group in fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts):
-        some_counts = [counts[k] for k in group.planes]
-        for row_of, k in enumerate(group.planes):
-            models = assemble(group.zones, flat_err.shape[2], row_of)
-            for row, n in enumerate(group.targets):
-                own = models[row].reshape(frame)
-                if shifts is not None and group.whole is not None:
-                    own = to_target(own, group.whole[row].reshape(frame), shifts[n])
-                model[k, n] = own
-                np.subtract(targets.data[n], own, out=residual[k, n], casting="same_kind")
+        planes = list(group.planes)
+        asked = [counts[k] for k in planes]
+        if shifts is not None and group.whole is not None:
+            blocks.put_moved(group, shifts)
         chosen_here = ready.chosen[:, group.targets[0]]
-        for prepared, fit, some in zip(ready.zones, group.zones, chosen_here, strict=True):
+        for prepared, fit, own in zip(ready.zones, group.zones, chosen_here, strict=True):
             if fit.basis is None:
+                blocks.put_nothing(group, fit)
                 continue
-            planes = list(group.planes)
-            some_modes = np.minimum(some_counts, fit.basis.eigenvalues.size)
+            some_modes = np.minimum(asked, fit.basis.eigenvalues.size)
             fewest[planes] = np.minimum(fewest[planes], some_modes)
-            rows = np.ix_(group.targets, fit.area)
+            if group.whole is None:
+                blocks.put_residuals(group, fit, fit.basis)
             if propagate:
-                found = residual_variance(
+                noise = ResidualVariance(
                     fit.basis,
                     fit.coefficients,
-                    variance[group.targets],
+                    blocks.variance(group),
                     references.err,
-                    truncate=some_counts,
+                    truncate=asked,
                     known=ready.known,
                 )
-                for k, values in zip(planes, found, strict=True):
-                    flat_err[k][rows] = np.sqrt(values, out=values)
+                blocks.put_errors(group, fit, noise)
                 continue
-            for k, count in zip(planes, some_counts, strict=True):
-                scatter = fit.scatter
-                if scatter is None and prepared.gram is not None:
-                    scatter = reference_scatter(
-                        ready.data, prepared.gram, fit.basis, count, chosen=some
-                    )
-                flat_err[k][rows] = scatter
-    for k in range(len(counts)):
-        lost = ~ready.keep | np.isnan(model[k])
-        residual[k][lost] = np.nan
-        err[k][lost] = np.nan
+            scatter = None if fit.scatter is None else fit.scatter[None]
+            if scatter is None and prepared.gram is not None:
+                scatter = reference_scatter(ready.data, prepared.gram, fit.basis, asked, chosen=own)
+            if scatter is not None:
+                blocks.put_errors(group, fit, scatter)
     modes = tuple(int(n) if n <= c else 0 for n, c in zip(fewest, counts, strict=True))
+    shape = (len(counts), *targets.data.shape)
+    model = None if blocks.model is None else blocks.model.reshape(shape)
+    residual, err = blocks.residual.reshape(shape), blocks.err.reshape(shape)
     return Subtraction(residual, err, model, counts, modes, ready.count)

@@ -1,6 +1,6 @@
 """The fit of targets by the modes of references, zone by zone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,9 @@ __all__ = [
     "PreparedZone",
     "ZoneFit",
     "assemble",
+    "coefficient_steps",
     "fit_zones",
+    "model_steps",
     "prepare_zones",
     "solve",
     "weigh",
@@ -192,6 +194,41 @@ def assemble(fits: Sequence[ZoneFit], size: int, which: int = -1) -> Array:
         else:
             models[:, fit.area] = fit.coefficients[which] @ fit.basis.modes
     return models
+
+
+def coefficient_steps(coefficients: Array) -> list[tuple[slice, Array]]:
+    """Return what each truncation adds to the coefficients of the one before it.
+
+    For each the modes that change, and by how much, (nt, number of them): only the new ones of
+    targets without a missing pixel, whose modes stay orthonormal.
+    """
+    steps: list[tuple[slice, Array]] = []
+    before = np.zeros(coefficients.shape[1:])
+    for row in coefficients:
+        change = row - before
+        modes = np.flatnonzero(change.any(axis=0))
+        which = slice(int(modes[0]), int(modes[-1]) + 1) if modes.size else slice(0, 0)
+        steps.append((which, change[:, which]))
+        before = row
+    return steps
+
+
+def model_steps(steps: Sequence[tuple[slice, Array]], modes: Array) -> Iterator[Array]:
+    """Yield the models of all truncations at some pixels, (nt, n), each in the same memory.
+
+    Parameters
+    ----------
+    steps : sequence of (slice, ndarray)
+        Of `coefficient_steps`.
+    modes : ndarray (1 + K, n)
+        Modes at those pixels.
+    """
+    model = np.zeros((len(steps[0][1]), modes.shape[1]))
+    added = np.empty_like(model)
+    for which, change in steps:
+        if change.size:
+            model += np.matmul(change, modes[which], out=added)
+        yield model
 
 
 def _basis(

@@ -54,7 +54,7 @@ def opened(seen, **options):
 
 def test_it_is_the_non_negative_fit_by_the_components_of_the_references(seen):
     references, targets = seen
-    done = subtract_psf(targets, references, truncate=(1, 2, K), method="nmf")
+    done = subtract_psf(targets, references, truncate=(1, 2, K), method="nmf", with_model=True)
     assert done.modes == done.truncate == (1, 2, K)
     for k, count in enumerate(done.truncate):
         components = nmf_basis(references.data, components=count)
