@@ -107,9 +107,11 @@ def subtract_psf(
     if not counts or counts[0] < 0 or any(b <= a for a, b in pairwise(counts)):
         raise ValueError(f"numbers of modes must ascend from 0 or more, not {counts}")
     ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
+    groups = fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts)
+    # Memory for the results is taken after what the fit needed for a while is given back.
     blocks = SubtractionBlocks(targets, ready, len(counts), with_model=with_model)
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
-    for group in fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts):
+    for group in groups:
         planes = list(group.planes)
         asked = [counts[k] for k in planes]
         if shifts is not None and group.whole is not None:

@@ -18,7 +18,7 @@ __all__ = ["SubtractionBlocks"]
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 
-_BLOCK = 2048  # pixels: all that a block of twenty targets and fifty modes needs fits a cache
+_BLOCK = 4096  # pixels: what a block of twenty targets needs fits a cache
 
 
 class SubtractionBlocks:

@@ -169,10 +169,12 @@ class KlipStep(CoronStep):
             one = Images(targets.data[n : n + 1], targets.err[n : n + 1], targets.bad[n : n + 1])
             stack = CubeModel(data=references.data[n], err=references.err[n], dq=references.dq[n])
             parts.append(self._run(science, one, stack, recipe, counts))
-        residual, err, model = (
-            np.concatenate([getattr(part, name) for part in parts], axis=1)
-            for name in ("residual", "err", "model")
-        )
+
+        def joined(name: str) -> Any:
+            return np.concatenate([getattr(part, name) for part in parts], axis=1)
+
+        residual, err = joined("residual"), joined("err")
+        model = joined("model") if self.save_psf else None
         modes = tuple(int(n) for n in np.min([part.modes for part in parts], axis=0))
         return Subtraction(residual, err, model, counts, modes, parts[0].references)
 
@@ -201,12 +203,13 @@ class KlipStep(CoronStep):
             kept_out=inputs.plan.kept_out,
             shifts=inputs.shifts,
             propagate=self.error == "propagated",
+            with_model=self.save_psf,
         )
 
     def _result(
         self, science: CubeModel, references: Any, done: Subtraction, k: int, recipe: Recipe
     ) -> CubeModel:
-        residual, err, model = done.residual[k], done.err[k], done.model[k]
+        residual, err = done.residual[k], done.err[k]
         result = self.new_like(science, data=residual, err=err, dq=science.dq.copy())
         recipe.record(result)
         record = extend(result).meta.coronx
@@ -215,11 +218,11 @@ class KlipStep(CoronStep):
             setattr(result.meta.cal_step, step, getattr(references.meta.cal_step, step))
         result.meta.ref_file.psfmask.name = references.meta.ref_file.psfmask.name
         result.meta.cal_step.klip = "COMPLETE"
-        if self.save_psf:
+        if done.model is not None:
             star = result.copy()
-            star.data = model
+            star.data = done.model[k]
             self._save_star(star)
-        result.psf_model = model
+        result.psf_model = science.data - residual
         set_error(result, science, err)
         result.dq[np.isnan(residual)] |= pixel["DO_NOT_USE"]
         return result
