@@ -49,14 +49,14 @@ def set_up(pipeline: Any) -> None:
     if told and not told[0].knows_psf():
         log.warning(
             "No PSF of a companion: no contrast, no detections. Give psf_file, unocculted or "
-            "stpsf_path (or STPSF_PATH)"
+            "data_path (or STPSF_PATH)"
         )
         for step in told:
             step.skip = True
     elif not pipeline.contrast.skip and not pipeline.contrast.knows_star():
         log.warning(
             "The star's flux is not known: no contrast. Give star_jy, or star_mag with star_band "
-            "and star_type, or an exposure of the star (unocculted, acquisition)"
+            "and spectral_type, or an exposure of the star (unocculted, acquisition)"
         )
         pipeline.contrast.skip = True
 
