@@ -1,6 +1,8 @@
 """Point sources at any place of a frame: the PSF, moved by parts of a pixel."""
 
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -107,8 +109,6 @@ class PsfImage:
     Attributes
     ----------
     half : int
-    kernel : ndarray (2 half + 1, 2 half + 1)
-        The PSF centred on its middle pixel.
 
     Raises
     ------
@@ -142,7 +142,11 @@ class PsfImage:
         self._oversample = oversample
         self._place = (x, y)
         self._spectrum, self._shape = _spectrum(image, oversample)
-        self.kernel = self(0.0, 0.0).values
+
+    @cached_property
+    def kernel(self) -> Array:
+        """The PSF centred on the middle pixel of an odd square."""
+        return self(0.0, 0.0).values
 
     def __call__(self, x: float, y: float) -> Stamp:
         """Return the stamp of a star on 0-based pixel place (x, y); always of the same size."""
@@ -156,6 +160,13 @@ class PsfImage:
         side = 2 * self.half + 1
         values = self._moved(shift)[:side, :side]
         return Stamp(np.ascontiguousarray(values), row - self.half, col - self.half)
+
+    def scaled(self, factor: float) -> "PsfImage":
+        """Return the same PSF, `factor` times as bright."""
+        other = copy(self)
+        other._spectrum = self._spectrum * factor
+        other.__dict__.pop("kernel", None)
+        return other
 
     def transmission(self, shape: tuple[int, int]) -> Array:
         """Return ones (ny, nx): no mask."""

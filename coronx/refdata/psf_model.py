@@ -63,6 +63,8 @@ class StarModel:
         frame, shape (n, n).
     pupil_amplitude : ndarray
         Transmission of the pupil on that grid, shape (n, n).
+    oversample : int
+        Points a pixel along each axis.
     """
 
     def __init__(
@@ -78,25 +80,35 @@ class StarModel:
         self.mode = mode
         self.filter = filter_name
         self.fov = propagator.fov
+        self.oversample = propagator.oversample
         self.scale = scale
         self.reference = reference
         self.opd = opd
-        self._propagator = propagator
-        axis = propagator.axis
-        self.pupil_x, self.pupil_y = np.meshgrid(axis, axis)
-        self.pupil_amplitude = np.abs(propagator.planes[0].pupil)
+        self._use(propagator)
         before, after = own_offset(propagator)
-        self._before = propagator.tilt((-before[0], -before[1]))
-        self._after = propagator.tilt((-after[0], -after[1]))
+        # Pixels that the star is moved by before and after the occulter.
+        self._before, self._after = -before, -after
         self.own_offset = (
             float((before[0] + after[0]) * scale[0]),
             float((before[1] + after[1]) * scale[1]),
         )
 
+    def _use(self, propagator: Propagator) -> None:
+        self._propagator = propagator
+        axis = propagator.axis
+        self.pupil_x, self.pupil_y = np.meshgrid(axis, axis)
+        self.pupil_amplitude = np.abs(propagator.planes[0].pupil)
+
     def moved(self, pixels: tuple[float, float]) -> "StarModel":
         """Return the same model with star and mask, and what is seen of both, moved by (x, y)."""
         other = copy.copy(self)
-        other._after = self._after + self._propagator.tilt(pixels)
+        other._after = self._after + np.asarray(pixels)
+        return other
+
+    def coarser(self, times: int = 2) -> "StarModel":
+        """Return a model that is several times faster, and good to a few per cent."""
+        other = copy.copy(self)
+        other._use(self._propagator.coarser(times))
         return other
 
     def image(
@@ -105,6 +117,7 @@ class StarModel:
         *,
         opd_nm: NDArray[np.float64] | None = None,
         occulted: bool = True,
+        points: bool = False,
     ) -> NDArray[np.float64]:
         """Return the image of a star.
 
@@ -116,6 +129,8 @@ class StarModel:
             Wavefront in nm added to the model's, on the grid of `pupil_x`, shape (n, n).
         occulted : bool
             False takes the occulter out; the Lyot stop stays.
+        points : bool
+            True returns the points, `oversample` a pixel along each axis, whose sums are pixels.
 
         Returns
         -------
@@ -124,8 +139,18 @@ class StarModel:
             infinite image, as calibrated data do.
         """
         return self._propagator.image(
-            self._wavefront(offset_mas, opd_nm), after=self._after, occulted=occulted
+            self._wavefront(offset_mas, opd_nm),
+            after=self._behind(),
+            occulted=occulted,
+            points=points,
         )
+
+    def centred_image(
+        self, offset_mas: tuple[float, float] | NDArray[np.float64], *, occulted: bool = True
+    ) -> NDArray[np.float64]:
+        """Return the points (see `image`) around a star: itself, not the mask, at the centre."""
+        back = (-offset_mas[0] / self.scale[0], -offset_mas[1] / self.scale[1])
+        return self.moved(back).image(offset_mas, occulted=occulted, points=True)
 
     def offset_images(
         self,
@@ -137,7 +162,7 @@ class StarModel:
         tilts = [self._propagator.tilt((1 / self.scale[0], 0)),
                  self._propagator.tilt((0, 1 / self.scale[1]))]  # fmt: skip
         return self._propagator.derivatives(
-            self._wavefront(offset_mas, opd_nm), np.stack(tilts), after=self._after
+            self._wavefront(offset_mas, opd_nm), np.stack(tilts), after=self._behind()
         )
 
     def mode_images(
@@ -162,13 +187,16 @@ class StarModel:
             Change of the image for each nm (of each mode's unit), shape (k, fov, fov).
         """
         return _NANO * self._propagator.derivatives(
-            self._wavefront(offset_mas, opd_nm), modes, after=self._after
+            self._wavefront(offset_mas, opd_nm), modes, after=self._behind()
         )
 
     def _wavefront(self, offset_mas: Any, opd_nm: NDArray[np.float64] | None) -> NDArray:
-        x, y = (float(o) / s for o, s in zip(offset_mas, self.scale, strict=True))
-        wavefront = self._before + self._propagator.tilt((x, y))
+        x, y = self._before + np.divide(offset_mas, self.scale)
+        wavefront = self._propagator.tilt((float(x), float(y)))
         return wavefront if opd_nm is None else wavefront + _NANO * opd_nm
+
+    def _behind(self) -> NDArray:
+        return self._propagator.tilt((float(self._after[0]), float(self._after[1])))
 
 
 def star_model(

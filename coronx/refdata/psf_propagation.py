@@ -7,7 +7,7 @@ a wavefront that grows along x moves the image towards -x.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,8 @@ class Propagator:
         self.axis = axis
         self.scale = scale
         self.fov = fov
-        self._oversample = oversample
+        self.oversample = oversample
+        self._blur = blur
         self._kernel = kernel
         # Pixels more on each side, which take the transforms' wrapping.
         self._edge = 2
@@ -123,6 +124,35 @@ class Propagator:
         x, y = shift
         return -self.scale * (x * self.axis[None, :] + y * self.axis[:, None])
 
+    def coarser(self, times: int = 2) -> "Propagator":
+        """Return a faster one: a pupil of fewer points, and every second of many wavelengths."""
+        count = self.axis.size // times
+
+        def binned(array: NDArray) -> NDArray:
+            return array.reshape(count, times, count, times).mean(axis=(1, 3))
+
+        chosen = self.planes[1::2] or self.planes
+        whole = sum(plane.weight for plane in chosen)
+        planes = [
+            replace(
+                plane,
+                weight=plane.weight / whole,
+                pupil=binned(plane.pupil),
+                stop=binned(plane.stop),
+                after=binned(plane.after),
+            )
+            for plane in chosen
+        ]
+        return Propagator(
+            planes,
+            self.axis.reshape(count, times).mean(axis=1),
+            scale=self.scale,
+            fov=self.fov,
+            oversample=self.oversample,
+            blur=self._blur,
+            kernel=self._kernel,
+        )
+
     def image(
         self,
         before: NDArray[np.float64],
@@ -131,6 +161,7 @@ class Propagator:
         occulted: bool = True,
         aberrated: bool = True,
         flat: bool = False,
+        points: bool = False,
     ) -> NDArray[np.float64]:
         """Return the image, shape (fov, fov), of a star of unit flux.
 
@@ -144,6 +175,8 @@ class Propagator:
             False takes out the planes' own wavefront after the occulter.
         flat : bool
             True takes out the pupil's own wavefront.
+        points : bool
+            True returns the points, shape (fov * oversample,) * 2, whose sums are the pixels.
         """
         total = 0.0
         for plane, kernels in zip(self.planes, self._kernels, strict=True):
@@ -152,7 +185,7 @@ class Propagator:
             end = self._end(plane, after, aberrated=aberrated)
             field = self._to_detector(star, end, plane, kernels, occulted=occulted)
             total = total + kernels.flux * np.abs(field) ** 2
-        return self._pixels(total)
+        return self._points(total) if points else self._pixels(total)
 
     def derivatives(
         self,
@@ -176,7 +209,7 @@ class Propagator:
             Change of the image for each metre of each mode (unit of `modes` times 1/m),
             shape (k, fov, fov).
         """
-        size = (self.fov + 2 * self._edge) * self._oversample
+        size = (self.fov + 2 * self._edge) * self.oversample
         total = np.zeros((len(modes), size, size))
         for plane, kernels in zip(self.planes, self._kernels, strict=True):
             star = plane.pupil * _phasor(before, plane.wavelength)
@@ -215,7 +248,7 @@ class Propagator:
     def _kernel_of(self, plane: Plane) -> _Kernels:
         step = self.axis[1] - self.axis[0]
         size = self.fov + 2 * self._edge
-        sub = (np.arange(size * self._oversample) + 0.5) / self._oversample - size / 2
+        sub = (np.arange(size * self.oversample) + 0.5) / self.oversample - size / 2
         rate = self.scale / plane.wavelength  # cycles a pixel and metre
         there = [np.sqrt((p[1] - p[0]) * step * rate) for p in (plane.focus.x, plane.focus.y)]
         image = _waves(sub, self.axis, rate)
@@ -225,15 +258,25 @@ class Propagator:
             mask_x=(there[0] * _waves(plane.focus.x, self.axis, rate)).T.astype(np.complex64),
             image_y=image.astype(np.complex64),
             image_x=image.T.astype(np.complex64),
-            flux=float(plane.weight * (rate * step / self._oversample) ** 2 / through),
+            flux=float(plane.weight * (rate * step / self.oversample) ** 2 / through),
         )
 
     def _pixels(self, density: NDArray[np.float64]) -> NDArray[np.float64]:
         smooth = fft.irfft2(fft.rfft2(density) * self._response, s=density.shape)
         size = self.fov + 2 * self._edge
-        image = smooth.reshape(size, self._oversample, size, self._oversample).sum(axis=(1, 3))
+        image = smooth.reshape(size, self.oversample, size, self.oversample).sum(axis=(1, 3))
         image = ndimage.convolve(image, self._kernel, mode="nearest")
         return image[self._edge : -self._edge, self._edge : -self._edge]
+
+    def _points(self, density: NDArray[np.float64]) -> NDArray[np.float64]:
+        smooth = fft.irfft2(fft.rfft2(density) * self._response, s=density.shape)
+        # What pixels share comes from points a whole pixel away.
+        times = self.oversample
+        spread = np.zeros([times * (n - 1) + 1 for n in self._kernel.shape])
+        spread[::times, ::times] = self._kernel
+        smooth = ndimage.convolve(smooth, spread, mode="nearest")
+        edge = self._edge * times
+        return smooth[edge:-edge, edge:-edge]
 
 
 def _phasor(opd: NDArray[np.float64], wavelength: float) -> NDArray[np.complex128]:

@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"exposures    {len(result.science)} science, {len(result.psf)} reference")
     if result.background:
         print(f"backgrounds  {len(result.background)} + {len(result.psf_background)}")
+    if result.unocculted:
+        print(f"unocculted   {result.unocculted}")
     if options.crds is not None:
         # Only who asks for a cache needs what it is built with.
         from coronx.simulate.crds_cache import build_crds_cache
@@ -105,6 +107,15 @@ def _parser() -> argparse.ArgumentParser:
         help="an edge-on disk; 'none' leaves out the scene's own",
     )
     parser.add_argument(
+        "--unocculted",
+        type=float,
+        nargs="?",
+        const=5.0,
+        metavar="ARCSEC",
+        help="also an exposure of the science star this far beside the mask (5 if not said), "
+        "for its PSF and its flux; it is not in the association",
+    )
+    parser.add_argument(
         "--crds", type=Path, metavar="DIR", help="also write an offline CRDS cache for these files"
     )
     return parser
@@ -118,6 +129,8 @@ def _scene(options: argparse.Namespace) -> Scene:
     }
     if options.rolls is not None:
         changes["rolls_deg"] = options.rolls
+    if options.unocculted is not None:
+        changes["unocculted_arcsec"] = options.unocculted
     if options.no_companions:
         changes["companions"] = ()
     if options.companion:

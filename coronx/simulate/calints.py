@@ -36,6 +36,8 @@ class Visit:
         Whether the star is the reference.
     is_background : bool
         Whether it is the empty sky beside the star.
+    is_unocculted : bool
+        Whether the star is beside the mask; no type of association has a place for that.
     """
 
     observation: int
@@ -44,10 +46,13 @@ class Visit:
     star: tuple[float, float]
     is_psf: bool
     is_background: bool = False
+    is_unocculted: bool = False
 
     @property
     def role(self) -> str:
-        """Type of the exposure in an association."""
+        """Type of the exposure in an association; "unocculted" is in none."""
+        if self.is_unocculted:
+            return "unocculted"
         if self.is_background:
             return "psf_background" if self.is_psf else "background"
         return "psf" if self.is_psf else "science"

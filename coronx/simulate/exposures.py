@@ -14,7 +14,7 @@ from coronx.simulate.calints import PROGRAM, calints_model, file_name
 from coronx.simulate.detector import bad_pixels, expose
 from coronx.simulate.light import PointSource, companion_sky, light_of
 from coronx.simulate.optics import Coronagraph
-from coronx.simulate.plan import PlannedExposure, plan
+from coronx.simulate.plan import PlannedExposure, plan, plan_unocculted
 from coronx.simulate.scene import Scene
 
 __all__ = ["SimulatedAssociation", "simulate"]
@@ -32,6 +32,8 @@ class SimulatedAssociation:
         The exposures of each type.
     truth : dict
         Contents of `truth_file`. Pixels are 0-based (x, y).
+    unocculted : pathlib.Path or None
+        The exposure of the science star beside the mask, which is not in the association.
     """
 
     asn: Path
@@ -41,6 +43,7 @@ class SimulatedAssociation:
     truth: dict[str, Any]
     background: tuple[Path, ...] = ()
     psf_background: tuple[Path, ...] = ()
+    unocculted: Path | None = None
 
 
 def simulate(folder: str | Path, scene: Scene, *, progress: bool = False) -> SimulatedAssociation:
@@ -63,21 +66,26 @@ def simulate(folder: str | Path, scene: Scene, *, progress: bool = False) -> Sim
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # One stream for each cause, so that changing one leaves the others as they were.
-    optics_rng, pointing_rng, detector_rng, noise_rng = np.random.default_rng(scene.seed).spawn(4)
+    streams = np.random.default_rng(scene.seed).spawn(5)
+    optics_rng, pointing_rng, detector_rng, noise_rng, unocculted_rng = streams
     mode = scene.coronagraph
     optics = Coronagraph(
         mode, scene.filter, wavelengths=scene.wavelengths, center=scene.mask_center
     )
     bad = bad_pixels(scene, rng=detector_rng)
     todo = list(plan(scene, optics.pupil, optics_rng, pointing_rng))
+    if scene.unocculted_arcsec:
+        todo.append(plan_unocculted(scene, todo))
     exposures = []
-    files = {kind: [] for kind in ("science", "psf", "background", "psf_background")}
+    kinds = ("science", "psf", "background", "psf_background", "unocculted")
+    files = {kind: [] for kind in kinds}
     for planned in tqdm(todo, desc="exposures", unit="exposure", disable=not progress):
         star = planned.visit.star
         pointing = point_at(mode, planned.roll_deg, star, planned.pixel)
         told = point_at(mode, planned.roll_deg, star, planned.pixel - scene.filter_shift)
         light, sources = light_of(scene, optics, planned, pointing)
-        readout = expose(light, scene, bad, rng=noise_rng)
+        rng = unocculted_rng if planned.visit.is_unocculted else noise_rng
+        readout = expose(light, scene, bad, rng=rng)
         path = folder / file_name(scene, planned.visit)
         with calints_model(
             scene, planned.visit, told.displaced(*planned.wcs_error), readout
@@ -85,12 +93,15 @@ def simulate(folder: str | Path, scene: Scene, *, progress: bool = False) -> Sim
             model.save(path)
         files[planned.visit.role].append(path)
         exposures.append(_exposure_truth(planned, path, sources))
+    (unocculted,) = files.pop("unocculted") or (None,)
     truth = {**_scene_truth(scene), "exposures": exposures}
+    if unocculted:
+        truth["unocculted"] = {**exposures.pop(), "flux_jy": scene.star_jy, "attenuation": 1.0}
     truth_file = folder / "truth.json"
     truth_file.write_text(json.dumps(truth, indent=1) + "\n")
     asn = _write_association(folder, scene, files)
     found = {kind: tuple(paths) for kind, paths in files.items()}
-    return SimulatedAssociation(asn, truth_file, truth=truth, **found)
+    return SimulatedAssociation(asn, truth_file, truth=truth, unocculted=unocculted, **found)
 
 
 def _scene_truth(scene: Scene) -> dict[str, Any]:

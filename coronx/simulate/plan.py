@@ -1,7 +1,7 @@
 """Which exposures a scene asks for, where each puts its star, and the wavefront it sees."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from coronx.simulate.pupil import Pupil
 from coronx.simulate.scene import Scene
 from coronx.simulate.wavefront import drift_opd, static_opd
 
-__all__ = ["PlannedExposure", "plan"]
+__all__ = ["PlannedExposure", "plan", "plan_unocculted"]
 
 _REFERENCE_OFFSET = 3600.0  # arcsec between the two stars: far enough not to be one field
 _BACKGROUND_OFFSET = 60.0  # arcsec from a star to the empty sky beside it
@@ -99,6 +99,28 @@ def plan(
                 wcs_error=(float(error[0]), float(error[1])),
             )
     yield from _backgrounds(scene, len(visits), science, reference)
+
+
+def plan_unocculted(scene: Scene, planned: Sequence[PlannedExposure]) -> PlannedExposure:
+    """Return one more exposure, of the science star beside the mask.
+
+    It is displaced along x and y alike: away from bars, from the boundaries of phase masks and from
+    the neutral densities. Its telescope is the first exposure's, at rest.
+    """
+    first = planned[0]
+    away = scene.unocculted_arcsec / np.sqrt(2) / np.array(scene.coronagraph.scale)
+    return replace(
+        first,
+        visit=replace(
+            first.visit,
+            observation=max(exposure.visit.observation for exposure in planned) + 1,
+            is_unocculted=True,
+        ),
+        pixel=np.array(scene.mask_center) + away,
+        shift=np.zeros((scene.integrations, 2)),
+        path=first.path[:1] * scene.integrations,
+        wcs_error=(0.0, 0.0),
+    )
 
 
 def _backgrounds(

@@ -88,6 +88,9 @@ class Scene:
         Background.
     glow_stick_mjy_sr : float
         Brightness of the stray light along the boundaries of MIRI's phase masks.
+    unocculted_arcsec : float
+        How far from the mask's centre the science star stands in one more exposure, which shows
+        its PSF and its flux; 0 for none.
     backgrounds : int
         Exposures of the empty sky beside the science star, and as many beside the reference.
     read_noise_mjy_sr : float
@@ -158,6 +161,7 @@ class Scene:
     missed_cosmic_rays: int = 6
     nan_edge_pixels: int = 20
     wavelengths: int = 5
+    unocculted_arcsec: float = 0.0
     ra_deg: float = 311.2911
     dec_deg: float = -31.3425
     seed: int = 1
@@ -185,6 +189,12 @@ class Scene:
             raise ValueError("bad_pixel_fraction is at most 0.5")
         if not self.rolls_deg:
             raise ValueError("at least one roll angle is needed")
+        most = self.reach_arcsec - _STAR_ROOM
+        if self.unocculted_arcsec > most:
+            raise ValueError(
+                f"unocculted_arcsec is at most {most:.1f} in {self.mode}, not "
+                f"{self.unocculted_arcsec}: the star has to be inside the array"
+            )
         for companion in self.companions:
             if companion.separation_arcsec > self.reach_arcsec:
                 raise ValueError(
@@ -217,12 +227,13 @@ class Scene:
         return MODES[self.mode]
 
 
+_STAR_ROOM = 1.0  # arcsec between an unocculted star and the array's edge
 _NOT_NEGATIVE = (
     "references", "backgrounds", "sky_mjy_sr", "glow_stick_mjy_sr",
     "read_noise_mjy_sr", "dither_mas", "pointing_error_mas",
     "dither_error_mas", "jitter_mas", "drift_nm", "integration_drift_nm",
     "guide_star_error_arcsec", "bad_pixel_fraction", "cosmic_rays", "missed_cosmic_rays",
-    "nan_edge_pixels", "seed",
+    "nan_edge_pixels", "unocculted_arcsec", "seed",
 )  # fmt: skip
 
 

@@ -276,3 +276,35 @@ def test_backgrounds_are_the_sky_alone(tmp_path):
     for a, b in zip((*made.science, *made.psf), (*plain.science, *plain.psf), strict=True):
         assert np.array_equal(fits.getdata(a, "SCI"), fits.getdata(b, "SCI"), equal_nan=True)
     assert plain.background == ()
+
+
+def test_an_unocculted_exposure_stands_beside_the_association(tmp_path):
+    scene = replace(MIRI, integrations=1, references=1, wavelengths=1, unocculted_arcsec=5.0)
+    made = simulate(tmp_path / "with", scene)
+    members = json.loads(made.asn.read_text())["products"][0]["members"]
+    assert [m["exptype"] for m in members] == ["science", "science", "psf"]
+    truth = made.truth["unocculted"]
+    assert (
+        truth["file"] == made.unocculted.name == "jw99999004001_03101_00001_mirimage_calints.fits"
+    )
+    assert (truth["flux_jy"], truth["attenuation"]) == (scene.star_jy, 1.0)
+    assert [e["file"] for e in made.truth["exposures"]] == [m["expname"] for m in members]
+    off = np.subtract(truth["star_pixel"], scene.mask_center) * scene.coronagraph.scale
+    assert off == pytest.approx([5 / np.sqrt(2)] * 2)
+    with fits.open(made.unocculted) as hdus:
+        image = np.where(hdus["DQ"].data[0] & 1, np.nan, hdus["SCI"].data[0])
+        area = hdus["SCI"].header["PIXAR_SR"]
+        ra, dec = (hdus["SCI"].header[key] for key in ("CRVAL1", "CRVAL2"))
+    x, y = (round(c) for c in truth["star_pixel"])
+    cut = image[y - 30 : y + 31, x - 30 : x + 31] - scene.sky_mjy_sr
+    assert np.nansum(cut) * area * 1e6 == pytest.approx(scene.star_jy, rel=0.08)
+    # The WCS says that the telescope was displaced.
+    assert np.hypot((ra - scene.ra_deg) * np.cos(np.radians(dec)), dec - scene.dec_deg) * 3600 == (
+        pytest.approx(5.0, abs=0.02)
+    )
+    # The others are as they were without.
+    plain = simulate(tmp_path / "without", replace(scene, unocculted_arcsec=0.0))
+    assert plain.unocculted is None
+    assert "unocculted" not in plain.truth
+    for a, b in zip((*made.science, *made.psf), (*plain.science, *plain.psf), strict=True):
+        assert np.array_equal(fits.getdata(a, "SCI"), fits.getdata(b, "SCI"), equal_nan=True)

@@ -26,6 +26,15 @@ def test_writes_what_it_was_asked_for(tmp_path, capsys):
     assert len(list(tmp_path.glob("*_calints.fits"))) == 1
 
 
+def test_an_unocculted_exposure_on_request(tmp_path, capsys):
+    assert main([str(tmp_path), *SMALL, "--unocculted"]) == 0
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    assert truth["scene"]["unocculted_arcsec"] == 5.0
+    path = tmp_path / truth["unocculted"]["file"]
+    assert path.is_file()
+    assert f"unocculted   {path}" in capsys.readouterr().out
+
+
 def test_scenes_own_sources_can_be_left_out(tmp_path, capsys):
     few = ["--integrations", "1", "--references", "0", "--rolls", "64", "--no-companions"]
     assert main([str(tmp_path), "--scene", "nircam-disk", *few, "--disk", "none"]) == 0

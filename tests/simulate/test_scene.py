@@ -27,6 +27,8 @@ MIRI = SCENES["miri-4qpm"]
         ({"rolls_deg": ()}, "at least one roll"),
         ({"backgrounds": -1}, "backgrounds is not negative"),
         ({"mode": "nircam-335r", "filter": "F356W", "glow_stick_mjy_sr": 1.0}, "no boundaries"),
+        ({"unocculted_arcsec": -1}, "unocculted_arcsec is not negative"),
+        ({"unocculted_arcsec": 12}, r"unocculted_arcsec is at most 11\.\d in miri-1140"),
         ({"companions": (Companion(30, 0, 1),)}, r"beside the array of miri-1140.* 12\.\d arcsec"),
     ],
 )
