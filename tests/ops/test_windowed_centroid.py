@@ -20,5 +20,8 @@ def test_a_star_is_found_between_pixels(width):
 def test_no_star():
     with pytest.raises(ValueError, match="no star at"):
         windowed_centroid(-_star(20.0, 15.0), (20.0, 15.0), sigma=1.1)
+    # A step doubled from beside the edge leaves the image.
+    edge = np.zeros((31, 41))
+    edge[:, 40] = 1.0
     with pytest.raises(ValueError, match="no star near"):
-        windowed_centroid(_star(44.0, 15.0, 3.0), (39.0, 15.0), sigma=2.0)
+        windowed_centroid(edge, (39.0, 15.0), sigma=1.1)

@@ -5,6 +5,7 @@ from astropy.io import fits
 from coronx.errors import InputError
 from coronx.refdata.off_axis_psf import off_axis_psf, read_psf_image
 from coronx.refdata.transmission import transmission
+from coronx.simulate.stpsf_data import OPD
 from tests.refdata.unocculted_exposure import MODE, airy, exposure
 
 FRAME = (200, 220)
@@ -73,7 +74,7 @@ def test_a_files_points(tmp_path):
     told = read_psf_image(path, MODE, "F356W")
     assert np.abs(measured.kernel - told.kernel).max() < 0.003 * told.kernel.max()
     half = told.half
-    y, x = np.indices((2 * half + 1, 2 * half + 1)) - half
+    x = np.arange(2 * half + 1) - half
     assert np.sum(told.kernel * x) / told.kernel.sum() == pytest.approx(0.0, abs=0.1)
     assert np.unravel_index(told.kernel.argmax(), told.kernel.shape) == (half, half)
     assert told.kernel == pytest.approx(told.kernel[::-1, ::-1], abs=0.002 * told.kernel.max())
@@ -93,24 +94,20 @@ def test_an_exposure():
     assert psf.transmission(FRAME)[101, 95] < 0.01
 
 
-def test_a_simulation(stpsf_data, tmp_path):
-    psf = _psf(data_path=stpsf_data, fov_pixels=33)
+def test_a_simulation(stpsf_data, tmp_path, monkeypatch):
+    """The folder named, or that of the variable, which does not stand beside another source."""
+    psf = _psf(data_path=stpsf_data, fov_pixels=33, opd=OPD)
     assert psf.kernel.shape == (33, 33)
     assert 0.8 < psf.kernel.sum() < 1.0
-    # Its wavefront: a folder of them, or none.
-    with pytest.raises(InputError, match="opds"):
-        (tmp_path / "opds").mkdir()
-        _psf(data_path=stpsf_data, opd=tmp_path / "opds", date="2022-07-30T00:00:00")
-    flat = _psf(data_path=stpsf_data, fov_pixels=33, opd="none")
-    assert flat.kernel.max() > 1.02 * psf.kernel.max()
-
-
-def test_the_variable_is_a_source(stpsf_data, tmp_path, monkeypatch):
     monkeypatch.setenv("STPSF_PATH", str(stpsf_data))
-    assert _psf(fov_pixels=33).kernel.shape == (33, 33)
-    # But not beside one that is asked for.
+    flat = _psf(fov_pixels=33)
+    assert flat.kernel.max() > 1.005 * psf.kernel.max()
     path = _write(tmp_path / "psf.fits", airy((61, 61), 30, 30))
     assert _psf(psf_file=path).kernel.shape == (61, 61)
+    # A folder of wavefronts is searched.
+    (tmp_path / "opds").mkdir()
+    with pytest.raises(InputError, match="opds"):
+        _psf(opd=tmp_path / "opds", date="2022-07-30T00:00:00")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,11 @@ def models(stpsf_data):
     def make(mode, filter_name):
         if mode.name not in made:
             made[mode.name] = star_model(
-                mode, filter_name, data_path=stpsf_data, nlambda=3, fov_pixels=33
+                mode,
+                filter_name,
+                data_path=stpsf_data,
+                nlambda=3 if mode is ROUND else 1,
+                fov_pixels=33,
             )
         return made[mode.name]
 

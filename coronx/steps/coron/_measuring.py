@@ -52,8 +52,9 @@ class MeasuringStep(CoronStep):
         Parameters
         ----------
         subtracted : str, Path, CubeModel, list, ModelContainer or Reduction
-            A reduction is returned as it is. An association of subtracted exposures (science) and the references aligned to each
-            (psf), as the pipeline writes it; or one ``_psfsub`` exposure, or several.
+            An association of subtracted exposures (science) and the references aligned to each
+            (psf), as the pipeline writes it; or one ``_psfsub`` exposure, or several. A reduction
+            is returned as it is.
         references : str, Path, PsfAlignModel, CubeModel, or list of them, optional
             Without an association, the references aligned to each.
 
