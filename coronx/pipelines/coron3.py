@@ -58,9 +58,9 @@ class Coron3Pipeline(Guest, JwstPipeline):
         reference_programs = force_list(default=list())  # Numbers of their programmes
         reference_exclude = force_list(default=list())  # Names of stars that are not to be used
         reference_max = integer(default=None,min=1)  # Largest number of exposures found there: those nearest in time
-    """
+    """  # noqa: E501
         + MEASURING
-    )  # noqa: E501
+    )
 
     step_defs = {  # noqa: RUF012 (the host's interface)
         **CHAIN,
