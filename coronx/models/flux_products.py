@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from astropy import units
 from astropy.table import QTable
-from stdatamodels.jwst.datamodels import JwstDataModel
+from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 
 from coronx.errors import InputError, name_of
 from coronx.models.pointing import find_star, sky_of
@@ -166,6 +166,11 @@ def describe(model: JwstDataModel, reduction: Reduction, star: Any, grid: FluxGr
     record.star_ra, record.star_dec = float(sky.ra.deg), float(sky.dec.deg)
     record.star_x = record.star_y = grid.half + 1.0
     record.star_source = "middle of the grid"
+    if "wcsinfo" not in model.schema["properties"]["meta"]["properties"]:
+        # A ContrastModel has no keywords of a WCS.
+        known = ImageModel().schema["properties"]["meta"]["properties"]["wcsinfo"]
+        meta = {"type": "object", "properties": {"wcsinfo": known}}
+        model.extend_schema({"type": "object", "properties": {"meta": meta}})
     info = model.meta.wcsinfo
     info.wcsaxes, info.ctype1, info.ctype2 = 2, "RA---TAN", "DEC--TAN"
     info.cunit1 = info.cunit2 = "deg"

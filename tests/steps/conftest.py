@@ -57,9 +57,7 @@ def gaussian_psf(tmp_path_factory):
 
 def _rolls(make_exposure, stack_of, **options):
     targets = [
-        make_exposure(
-            f"target_{n:05d}_nrcalong_calints.fits", seed=n, roll=roll, companion=TRUTH
-        )
+        make_exposure(f"target_{n:05d}_nrcalong_calints.fits", seed=n, roll=roll, companion=TRUTH)
         for n, roll in enumerate((30.0, 40.0), start=1)
     ]
     from coronx import AlignRefsStep, KlipStep

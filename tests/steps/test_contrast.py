@@ -13,8 +13,8 @@ from tests.steps.subtracted_rolls import TRUTH
 PLACE = f"{np.hypot(*TRUTH[1:])}:{np.degrees(np.arctan2(*TRUTH[1:]))}"
 
 
-def run(products, psf_file, **options):
-    options = {"psf_file": psf_file, "star_jy": 2.0, "outer": 2.5, **options}
+def run(products, psf, **options):
+    options = {"psf_file": psf, "star_jy": 2.0, "outer": 2.5, **options}
     return ContrastStep.call(*products, **options)
 
 

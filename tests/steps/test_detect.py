@@ -10,8 +10,8 @@ from coronx.steps.coron.detect import DetectStep
 from tests.steps.subtracted_rolls import TOTAL, TRUTH
 
 
-def run(products, psf_file, **options):
-    return DetectStep.call(*products, **{"psf_file": psf_file, "outer": 2.5, **options})
+def run(products, psf, **options):
+    return DetectStep.call(*products, **{"psf_file": psf, "outer": 2.5, **options})
 
 
 def test_the_companion_is_found(subtracted_rolls, gaussian_psf):

@@ -47,7 +47,9 @@ class ExtractStep(MeasuringStep):
         + MEASURING
     )
 
-    def process(self, subtracted: Any, references: Any = None) -> JwstDataModel:
+    def process(
+        self, subtracted: Any, references: Any = None, candidates: Any = None
+    ) -> JwstDataModel:
         """Fit companions.
 
         Parameters
@@ -56,6 +58,8 @@ class ExtractStep(MeasuringStep):
             Association of ``_psfsub`` and ``_psfalign`` products, or exposures.
         references : str, Path, CubeModel or list of them, optional
             Without an association, the references aligned to each exposure.
+        candidates : structured array, optional
+            Table of candidates, in place of the option's file.
 
         Returns
         -------
@@ -68,7 +72,7 @@ class ExtractStep(MeasuringStep):
             If the inputs cannot be used, or there is neither guess nor candidates.
         """
         reduction = self.open_reduction(subtracted, references)
-        places, flux = self._places(reduction)
+        places, flux = self._places(reduction, candidates)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs) if self.knows_star() else None
         fwhm = reduction.fwhm_arcsec / reduction.scale_arcsec
@@ -114,17 +118,19 @@ class ExtractStep(MeasuringStep):
                 table.write(Path(one).with_suffix(".ecsv"), format="ascii.ecsv", overwrite=True)
         return path
 
-    def _places(self, reduction: Reduction) -> tuple[list[tuple[float, float]], tuple[float, ...]]:
+    def _places(
+        self, reduction: Reduction, table: Any
+    ) -> tuple[list[tuple[float, float]], tuple[float, ...]]:
         """Return the places to begin at, and the flux if it is given."""
         if self.guess is not None:
             east, north, *flux = self.guess
             return [(east, north)], tuple(f / _jansky(reduction) for f in flux)
-        if self.candidates is None:
+        table = self.candidates if table is None else table
+        if table is None:
             raise InputError(
                 f"{name_of(reduction.models[0])}: no companion to fit; give guess (east, north in "
                 "arcsec), or candidates, the table of coronx_detect"
             )
-        table = self.candidates
         if isinstance(table, str | Path):
             table = str(self.input_path(table))
         return candidate_places(table), ()
