@@ -85,7 +85,11 @@ def jansky(reduction: Reduction) -> float:
 
 
 def map_fluxes(
-    reduction: Reduction, psfs: Sequence[OffAxisPsf], *, outer: float | None = None
+    reduction: Reduction,
+    psfs: Sequence[OffAxisPsf],
+    *,
+    outer: float | None = None,
+    filter_radius: float = 0.0,
 ) -> FluxMap:
     """Return the flux of a point source on a grid about the star, in MJy/sr times a pixel.
 
@@ -100,6 +104,8 @@ def map_fluxes(
         The PSF in each.
     outer : float, optional
         Half of the grid's side in arcsec; by default it holds every frame's edges.
+    filter_radius : float
+        Radius in FWHM of the PSF's core that is the filter; 0: the whole PSF.
 
     Raises
     ------
@@ -117,10 +123,11 @@ def map_fluxes(
         reach = outer / scale
     grid = FluxGrid(max(int(np.ceil(reach)), 1), scale)
     psf_of = dict(zip(map(id, reduction.parts), psfs, strict=True))
-    options: dict[str, Any] = {"grid": grid}
+    radius = filter_radius * reduction.fwhm_arcsec / scale or None
+    options: dict[str, Any] = {"grid": grid, "filter_radius": radius}
     try:
         if not all(part.linear for part in reduction.parts):
-            options["throughput"] = _measured(reduction, psfs, psf_of, grid)
+            options["throughput"] = _measured(reduction, psfs, psf_of, grid, radius)
         made = flux_map(reduction.parts, lambda part: psf_of[id(part)], **options)
     except ValueError as err:
         raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
@@ -132,21 +139,29 @@ def map_fluxes(
     return made
 
 
-def _measured(reduction: Reduction, psfs: Any, psf_of: Any, grid: FluxGrid) -> Any:
+def _measured(
+    reduction: Reduction, psfs: Any, psf_of: Any, grid: FluxGrid, radius: float | None
+) -> Any:
     """Return the throughput as a function of separation, by forward modelling."""
     whole = flux_map(
         reduction.parts,
         lambda part: psf_of[id(part)],
         grid=grid,
         throughput=np.ones(grid.shape),
+        filter_radius=radius,
     )
     typical = float(np.nanmedian(whole.sigma))
     if not np.isfinite(typical):
         raise ValueError("no good pixel about the star")
     fwhm = reduction.fwhm_arcsec
     separations = np.geomspace(fwhm, max(grid.half * grid.scale, 1.5 * fwhm), _SEPARATIONS)
-    half = max(round(1.5 * fwhm / grid.scale), 2)
-    share = throughput_profile(reduction.parts, psfs, separations, flux=5.0 * typical, half=half)
+    if radius is None:
+        half = max(max(psf.kernel.shape[0] for psf in psfs) // 2, 2)
+    else:
+        half = max(int(np.ceil(radius)) + 1, 2)
+    share = throughput_profile(
+        reduction.parts, psfs, separations, flux=5.0 * typical, half=half, radius=radius
+    )
     known = np.isfinite(share)
     if not known.any():
         raise ValueError("no companion leaves anything anywhere")

@@ -12,7 +12,15 @@ from scipy.ndimage import map_coordinates
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.map_correlation import MapCorrelation, map_correlation
 
-__all__ = ["FluxMap", "PointSource", "SubtractedFrames", "Throughput", "flux_map", "like_matrices"]
+__all__ = [
+    "FluxMap",
+    "PointSource",
+    "SubtractedFrames",
+    "Throughput",
+    "core_of",
+    "flux_map",
+    "like_matrices",
+]
 
 Array = NDArray[np.float64]
 Throughput = Array | Callable[[Array], Array]
@@ -49,8 +57,11 @@ class SubtractedFrames(Protocol):
         """Whether light of the star's surroundings is in no reference."""
         ...
 
-    def kept(self, kernel: Array) -> Array:
-        """Return the share of a PSF's matched-filter flux that is left at every pixel, (ny, nx)."""
+    def kept(self, kernel: Array, core: Array | None = None) -> Array:
+        """Return the share of a PSF's flux that a filter finds at every pixel, (ny, nx).
+
+        The filter is the PSF's core, zero beyond some radius, or by default all of it.
+        """
         ...
 
 
@@ -133,15 +144,16 @@ def flux_map(
     *,
     grid: FluxGrid,
     throughput: Throughput | None = None,
+    filter_radius: float | None = None,
     least_coverage: float = 0.3,
 ) -> FluxMap:
     """Fit a point source at every place of a grid to all frames of a star.
 
-    The estimate is sum T <p, r> / v over sum T^2 k <p, p> / v, with p the PSF, r the residual,
-    T the mask's transmission, k what the subtraction leaves, and v the mean variance under the
-    PSF, summed over good pixels and all frames: the matched filter of Ruffio et al. (2017,
-    ApJ 842, 14) with one weight for each frame and place. Inner products are Fourier
-    correlations; they are brought to the sky by splines.
+    The estimate is sum T <c, r> / v over sum T^2 k <c, p> / v, with p the PSF and c its core, r the
+    residual, T the mask's transmission, k = <c, (I - P) p> / <c, p> what the subtraction leaves,
+    and v the mean variance under the core, summed over good pixels and all frames: the matched
+    filter of Ruffio et al. (2017, ApJ 842, 14) with one weight for each frame and place. Inner
+    products are Fourier correlations; they are brought to the sky by splines.
 
     Parameters
     ----------
@@ -154,6 +166,10 @@ def flux_map(
     throughput : ndarray (n, n) or callable, optional
         What the subtraction leaves on the grid, or a function of separation in arcsec, for
         exposures that are not linear; linear ones say it themselves.
+    filter_radius : float, optional
+        Radius of the core in the frames' pixels; by default it is the whole PSF. In white noise
+        that is the best filter, but the lobes of a PSF look like the speckles and ripples that a
+        subtraction leaves.
     least_coverage : float
         Places with less of the PSF on good pixels are NaN.
 
@@ -177,7 +193,7 @@ def flux_map(
     for part in parts:
         if not part.linear and given is None:
             raise ValueError("an exposure subtracted by its own star needs a throughput")
-        _add(sums, part, psf_of(part), grid, None if part.linear else given)
+        _add(sums, part, psf_of(part), grid, filter_radius, None if part.linear else given)
     coverage = sums.covered / sums.best
     seen = (coverage >= least_coverage) & (sums.left > 0.0)
 
@@ -194,7 +210,7 @@ def flux_map(
         transmission=over(sums.passed, sums.seen),
         coverage=coverage,
         correlation=map_correlation(
-            np.asarray(psf_of(parts[0]).kernel, np.float64),
+            core_of(np.asarray(psf_of(parts[0]).kernel, np.float64), filter_radius),
             np.concatenate([part.matrices for part in parts]),
         ),
     )
@@ -211,8 +227,21 @@ def like_matrices(matrices: Array, reach: float) -> list[NDArray[np.intp]]:
     return groups
 
 
+def core_of(kernel: Array, radius: float | None) -> Array:
+    """Return a PSF on the middle of a square, zero beyond a radius in pixels."""
+    if radius is None:
+        return kernel
+    y, x = np.indices(kernel.shape) - kernel.shape[0] // 2
+    return np.where(np.hypot(x, y) <= radius, kernel, 0.0)
+
+
 def _add(
-    sums: _Sums, part: SubtractedFrames, psf: PointSource, grid: FluxGrid, given: Array | None
+    sums: _Sums,
+    part: SubtractedFrames,
+    psf: PointSource,
+    grid: FluxGrid,
+    radius: float | None,
+    given: Array | None,
 ) -> None:
     """Add one exposure."""
     kernel = np.asarray(psf.kernel, np.float64)
@@ -222,10 +251,15 @@ def _add(
         raise ValueError(
             f"a PSF of {kernel.shape} pixels is not an odd square within the frame of {shape}"
         )
-    correlate = _Correlation(kernel, shape)
-    power = float((kernel**2).sum())
+    core = core_of(kernel, radius)
+    correlate = _Correlation(core, shape)
+    power = float((core**2).sum())
     passes = np.clip(np.nan_to_num(psf.transmission(shape)), 0.0, None)
-    kept = np.nan_to_num(part.kept(kernel)) if given is None else passes
+    kept = (
+        np.nan_to_num(part.kept(kernel, None if radius is None else core))
+        if given is None
+        else passes
+    )
     offsets = np.stack([grid.east, grid.north])
     for group in like_matrices(part.matrices, grid.half * grid.scale):
         signal, weight, variance = correlate.frames(part.residual[group], part.err[group])

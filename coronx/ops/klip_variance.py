@@ -166,7 +166,7 @@ class ResidualVariance:
             v = np.where(v < np.inf, v, np.float32(0.0)) / np.float32(self._level[n])
             if fitted is not None:
                 v = np.where(fitted, v, np.float32(0.0))
-            alone.append(self._leaks(matrix, modes, kept * v))
+            alone.append(self._leaks(matrix, modes, np.asarray(kept * v, np.float32)))
         result, more = np.empty_like(own), np.empty_like(own)
         for k in range(len(left)):
             factors = np.stack([self._strength[k], self._spread[k]], axis=1).astype(np.float32)

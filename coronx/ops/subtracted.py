@@ -221,21 +221,23 @@ class Subtracted:
         left[~use] = np.nan
         return left.reshape(self.shape)
 
-    def kept(self, kernel: NDArray[np.floating]) -> Array:
+    def kept(self, kernel: NDArray[np.floating], core: NDArray[np.floating] | None = None) -> Array:
         """Return which share of a PSF's flux is left at every pixel, (ny, nx).
 
-        The share that a filter matched to the PSF finds, <p, (I - P) p> / <p, p>, over the pixels
-        that are good in any target, the references as they are; mean of the targets.
+        The share that a filter c matched to the PSF p finds, <c, (I - P) p> / <c, p>, over the
+        pixels that are good in any target, the references as they are; mean of the targets.
 
         Parameters
         ----------
         kernel : ndarray (odd, odd)
             The PSF, centred on its middle pixel.
+        core : ndarray (odd, odd), optional
+            The filter: the PSF, zero beyond some radius; by default all of it.
         """
         total = np.zeros(self.shape[1:])
         for group in self._groups:
             good = np.asarray(self._ready.keep[group.targets].any(axis=0))
-            total += len(group.targets) * kept_share(group.zones, kernel, good)
+            total += len(group.targets) * kept_share(group.zones, kernel, good, core=core)
         return total / self.shape[0]
 
     def _corners(

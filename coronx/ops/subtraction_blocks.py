@@ -70,7 +70,7 @@ class SubtractionBlocks:
 
     def put_nothing(self, group: Fitted, fit: ZoneFit) -> None:
         """Put NaN into a zone where nothing could be fitted."""
-        place = np.ix_(group.planes, group.targets, fit.area)
+        place = np.ix_(np.array(group.planes), group.targets, fit.area)
         for array in (self.residual, self.err, self.model):
             if array is not None:
                 array[place] = np.nan

@@ -35,6 +35,7 @@ def throughput_profile(
     *,
     flux: float,
     half: int,
+    radius: float | None = None,
     angles: int = 6,
 ) -> Array:
     """Return the share of a companion's matched-filter flux that is left, against separation.
@@ -54,6 +55,8 @@ def throughput_profile(
         Of the companion: what an ADI reduction leaves depends on it, a little.
     half : int
         The filter has (2 half + 1) pixels a side.
+    radius : float, optional
+        And ends at this distance from its middle, in pixels.
     angles : int
         Number of position angles.
 
@@ -74,12 +77,20 @@ def throughput_profile(
                     if not good.any():
                         continue
                     weight = 1.0 / float(np.mean(change.err[k][good] ** 2))
+                    if radius is not None:
+                        good &= _distance(float(x), float(y), change, k) <= radius
                     shape = _template(psf, float(x), float(y), change, k)[good]
                     left += weight * float(shape @ change.values[k][good]) / flux
                     whole += weight * float(shape @ shape)
         if whole > 0.0:
             share[n] = left / whole
     return share
+
+
+def _distance(x: float, y: float, change: Patches, frame: int) -> Array:
+    """Return how far the pixels of a frame's patch are from a place."""
+    rows, cols = np.indices(change.values.shape[1:])
+    return np.hypot(rows + change.rows[frame] - y, cols + change.cols[frame] - x)
 
 
 def _template(psf: OffAxisPsf, x: float, y: float, change: Patches, frame: int) -> Array:

@@ -35,6 +35,13 @@ def test_the_companion_is_found(subtracted_rolls, gaussian_psf):
     assert result.snr[at] == pytest.approx(row["snr"], rel=0.2)
 
 
+@pytest.mark.parametrize("radius", [0.0, 1.0, 2.0])
+def test_flux_does_not_depend_on_the_filter(subtracted_rolls, gaussian_psf, radius):
+    result = run(subtracted_rolls, gaussian_psf, filter_radius=radius)
+    unit = 1e6 * subtracted_rolls[0][0].meta.photometry.pixelarea_steradians
+    assert result.candidates[0]["flux"] == pytest.approx(TOTAL * unit, rel=0.1)
+
+
 def fits_header(model):
     info = model.meta.wcsinfo
     names = ("ctype1", "ctype2", "crpix1", "crpix2", "crval1", "crval2", "cdelt1", "cdelt2")

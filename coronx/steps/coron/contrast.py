@@ -52,6 +52,7 @@ class ContrastStep(MeasuringStep):
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
         robust = boolean(default=False)  # Noise by median absolute deviation
+        filter_radius = float(default=1.2,min=0.0)  # Radius in FWHM of the part of the PSF that is the matched filter; 0: all of it
         suffix = string(default='limits')  # Suffix of the product
     """  # noqa: E501
         + MEASURING
@@ -84,7 +85,7 @@ class ContrastStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs)
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
         unit, fwhm = jansky(reduction), reduction.fwhm_arcsec
         known = known_companions(self, reduction)
         common = {"fwhm": fwhm, "star_flux": star.jansky / unit, "masked": known}

@@ -56,6 +56,7 @@ class DetectStep(MeasuringStep):
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
         robust = boolean(default=False)  # Noise by median absolute deviation
+        filter_radius = float(default=1.2,min=0.0)  # Radius in FWHM of the part of the PSF that is the matched filter; 0: all of it
         suffix = string(default='detect')  # Suffix of the product
     """  # noqa: E501
         + MEASURING
@@ -89,7 +90,7 @@ class DetectStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs) if self.knows_star() else None
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
         inner = reduction.fwhm_arcsec if self.inner is None else self.inner
         outer = np.inf if self.outer is None else self.outer
         found = find_candidates(
