@@ -68,6 +68,8 @@ REGISTRY: tuple[Entry, ...] = (
     Entry("coronx.steps.coron.align_refs", "AlignRefsStep", "coronx_align_refs", ("psfalign",)),
     Entry("coronx.steps.coron.klip", "KlipStep", "coronx_klip", ("psfsub", "psfmodel")),
     Entry("coronx.steps.coron.hlsp", "HlspStep", "coronx_hlsp", ("snr", "contrast")),
+    _frames("inject", "InjectStep", "injected", "CXINJ"),
+    Entry("coronx.steps.coron.forward", "ForwardStep", "coronx_forward", ("forward", "modelsub")),
     Entry("coronx.pipelines.coron3", "Coron3Pipeline", "coronx_coron3", ("i2d",), True),
 )
 

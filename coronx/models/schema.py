@@ -63,6 +63,19 @@ _STAR: list[tuple[str, Any]] = [
     ("good", "uint8"),
 ]
 
+_INJECTED: list[tuple[str, Any]] = [
+    ("source", "int32"), ("kind", ["ascii", 64]),
+    *((name, "float64") for name in (
+        "separation_arcsec", "pa_deg", "east_arcsec", "north_arcsec", "flux_jy", "contrast",
+        "x", "y")),
+]  # fmt: skip
+_PASSED: list[tuple[str, Any]] = [
+    ("exposure", ["ascii", 64]), ("region", ["ascii", 16]),
+    *((name, "float64") for name in (
+        "inner_arcsec", "outer_arcsec", "pixels", "model_jy", "in_jy", "left_jy", "transmission",
+        "throughput", "matched", "total")),
+]  # fmt: skip
+
 _META: dict[str, Any] = {
     "version": _keyword("coronx version", "string", "CRXVER"),
     "star_x": _keyword("[pixel] x of the star, 1-indexed", "number", "STARCENX"),
@@ -134,6 +147,8 @@ EXTENSION: dict[str, Any] = {
         "backgrounds": _table(
             "Background exposures subtracted", "BACKGRND", [("exposure", ["ascii", 64])]
         ),
+        "injected": _table("Sources added by coronx_inject", "INJECTED", _INJECTED),
+        "passed": _table("What is left of a model's flux", "PASSED", _PASSED),
         "levels": _table("Level subtracted from each integration", "LEVELS", _LEVELS),
     },
 }

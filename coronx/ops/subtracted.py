@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from coronx.ops.images import Images
 from coronx.ops.klip_variance import residual_variance
-from coronx.ops.psf_subtraction import fit_targets, prepare
+from coronx.ops.psf_subtraction import Fitted, Prepared, fit_targets, prepare
 from coronx.ops.refit import Added, Refit
 from coronx.ops.stamp import OffAxisPsf, Stamp
 from coronx.ops.throughput import kept_share
-from coronx.ops.zone_fit import Linear, assemble, fit_zones
+from coronx.ops.zone_fit import Linear, ZoneFit, assemble, fit_zones
 from coronx.ops.zones import Zone
 
 __all__ = ["Patches", "Subtracted"]
@@ -73,7 +73,7 @@ class Subtracted:
     ----------
     residual, err : ndarray (nt, ny, nx)
         Residuals in the common frame, and their errors; NaN where bad.
-    star, matrices
+    star, matrices, reference_matrices, shifts
         As given.
     linear : bool
         Whether no reference shows the same star.
@@ -103,14 +103,16 @@ class Subtracted:
         self.star = star
         self.matrices = np.asarray(matrices, float)
         nref = len(references.data)
-        self._others = (
+        self.reference_matrices = (
             np.full((nref, 2, 2), np.nan)
             if reference_matrices is None
             else np.asarray(reference_matrices, float)
         )
-        self.linear = not bool(np.isfinite(self._others).any())
+        self.shifts = shifts
+        self.linear = not bool(np.isfinite(self.reference_matrices).any())
         self._truncate = truncate
         self._method: Linear = method
+        self._given = (targets, references, zones, chosen, kept_out)
         self._ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
         self._groups = fit_targets(
             self._ready, targets.data, truncate=(truncate,), method=method, shifts=shifts
@@ -168,8 +170,8 @@ class Subtracted:
             Errors are those of the residuals.
         """
         own = self._stamps(psf, self.matrices, east, north, flux)
-        held = np.flatnonzero(np.isfinite(self._others).all(axis=(1, 2)))
-        others = self._stamps(psf, self._others[held], east, north, flux)
+        held = np.flatnonzero(np.isfinite(self.reference_matrices).all(axis=(1, 2)))
+        others = self._stamps(psf, self.reference_matrices[held], east, north, flux)
         added = Added.of(own, held, others, self._ready)
         around = self.patches(east, north, half=half)
         values = np.stack(
@@ -181,40 +183,48 @@ class Subtracted:
         values[np.isnan(around.values)] = np.nan
         return Patches(values, around.err, around.rows, around.cols)
 
-    def add(self, added: NDArray[np.floating]) -> Array:
-        """Return what is left of light added to the targets, the references as they are.
-
-        Exact where no reference shows the same star: the subtraction is linear.
+    def add(
+        self, added: NDArray[np.floating], references: NDArray[np.floating] | None = None
+    ) -> Array:
+        """Return what is left of light added to the targets: residual with it minus without.
 
         Parameters
         ----------
         added : ndarray (nt, ny, nx)
             Light in the common frame, finite.
+        references : ndarray (nref, ny, nx), optional
+            Light in the references, with which all is fitted again. By default they stay as they
+            are: exact where none shows the same star, since the subtraction is linear.
 
         Returns
         -------
         ndarray (nt, ny, nx)
             NaN where the residual is.
         """
-        size = int(np.prod(self.shape[1:]))
-        left = np.empty((self.shape[0], size))
-        flat = np.asarray(added, float).reshape(left.shape)
-        use = self._ready.keep.reshape(left.shape)
+        return np.where(self._ready.keep, added - self.taken(added, references), np.nan)
+
+    def taken(
+        self, added: NDArray[np.floating], references: NDArray[np.floating] | None = None
+    ) -> Array:
+        """Return what the fit takes of light added; NaN where no reference has a value.
+
+        Parameters as `add`'s.
+        """
+        flat = np.asarray(added, float).reshape(self.shape[0], -1)
+        out = np.empty_like(flat)
+        ready = self._ready
+        if references is not None:
+            targets, others, zones, chosen, kept_out = self._given
+            lit = Images(others.data + references, others.err, others.bad)
+            ready = prepare(targets, lit, zones=zones, chosen=chosen, kept_out=kept_out)
         for group in self._groups:
             rows = group.targets
-            fits = fit_zones(
-                np.where(use[rows], flat[rows], 0.0),
-                use[rows],
-                self._ready.data,
-                list(self._ready.chosen[:, rows[0]]),
-                self._ready.zones,
-                truncate=(self._truncate,),
-                method=self._method,
-                known=group.zones,
-            )
-            left[rows] = flat[rows] - assemble(fits, size)
-        left[~use] = np.nan
-        return left.reshape(self.shape)
+            if references is None:
+                out[rows] = self._modelled(ready, group, flat[rows], group.zones)
+            else:
+                out[rows] = self._modelled(ready, group, group.common + flat[rows])
+                out[rows] -= assemble(group.zones, flat.shape[1])
+        return out.reshape(self.shape)
 
     def kept(self, kernel: NDArray[np.floating]) -> Array:
         """Return which share of a PSF's flux is left at every pixel, (ny, nx).
@@ -232,6 +242,17 @@ class Subtracted:
             good = np.asarray(self._ready.keep[group.targets].any(axis=0))
             total += len(group.targets) * kept_share(group.zones, kernel, good)
         return total / self.shape[0]
+
+    def _modelled(
+        self, ready: Prepared, group: Fitted, values: Array, known: list[ZoneFit] | None = None
+    ) -> Array:
+        """Return what references make of a group's targets, (n, npix)."""
+        use = self._ready.keep[group.targets].reshape(values.shape)
+        fits = fit_zones(
+            np.where(use, values, 0.0), use, ready.data, list(ready.chosen[:, group.targets[0]]),
+            ready.zones, truncate=(self._truncate,), method=self._method, known=known,
+        )  # fmt: skip
+        return assemble(fits, values.shape[1])
 
     def _corners(
         self, east: float, north: float, half: int

@@ -11,6 +11,7 @@ from coronx.errors import InputError, name_of
 from coronx.models.association import read_association
 from coronx.models.reduction import Reduction, open_references
 from coronx.ops.stamp import OffAxisPsf
+from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.off_axis_psf import off_axis_psf
 from coronx.refdata.psf_data import named_folder
 from coronx.refdata.star_flux import StarFlux, star_flux
@@ -84,22 +85,44 @@ class MeasuringStep(CoronStep):
         """
         first = reduction.models[0]
         return [
-            off_axis_psf(
-                reduction.mode,
-                reduction.filter,
-                mask_place=place,
-                shape=model.shape[-2:],
-                psf_file=self._path(self.psf_file),
-                unocculted=self._path(self.unocculted),
-                data_path=self.data_path,
-                spectral_type=self.spectral_type,
-                opd=self.opd,
-                date=first.meta.observation.date_beg or first.meta.observation.date,
-                fov_pixels=self.fov_pixels,
-                psf_fraction=self.psf_fraction,
-            )
+            self.psf_of(first, reduction.mode, place, model.shape[-2:])
             for model, place in zip(reduction.models, reduction.mask_places, strict=True)
         ]
+
+    def psf_of(
+        self,
+        model: CubeModel,
+        mode: CoronagraphMode,
+        mask_place: tuple[float, float],
+        shape: tuple[int, int],
+    ) -> OffAxisPsf:
+        """Return the PSF of a source beside the mask in frames of a shape (ny, nx).
+
+        Parameters
+        ----------
+        model : CubeModel
+            An exposure, for its filter and date.
+        mode : CoronagraphMode
+            The coronagraph.
+        mask_place : tuple of float
+            0-based (x, y) of the mask's centre in the frames.
+        shape : tuple of int
+            (ny, nx).
+        """
+        return off_axis_psf(
+            mode,
+            str(model.meta.instrument.filter),
+            mask_place=mask_place,
+            shape=shape,
+            psf_file=self._path(self.psf_file),
+            unocculted=self._path(self.unocculted),
+            data_path=self.data_path,
+            spectral_type=self.spectral_type,
+            opd=self.opd,
+            date=model.meta.observation.date_beg or model.meta.observation.date,
+            fov_pixels=self.fov_pixels,
+            psf_fraction=self.psf_fraction,
+        )
 
     def star(self, reduction: Reduction, psfs: Sequence[OffAxisPsf]) -> StarFlux:
         """Return the star's flux.
@@ -109,10 +132,20 @@ class MeasuringStep(CoronStep):
         InputError
             If it is not given, or cannot be had in the way it is.
         """
+        return self.star_of(reduction.mode, reduction.filter, psfs[0], reduction.mask_places[0])
+
+    def star_of(
+        self,
+        mode: CoronagraphMode,
+        filter_name: str,
+        psf: OffAxisPsf,
+        mask_place: tuple[float, float],
+    ) -> StarFlux:
+        """Return the star's flux, with a PSF and the mask's place in its frames."""
         told = self.star_jy is not None or self.star_mag is not None or self.acquisition
         return star_flux(
-            reduction.mode,
-            reduction.filter,
+            mode,
+            filter_name,
             star_jy=self.star_jy,
             star_jy_sigma=self.star_jy_sigma,
             star_mag=self.star_mag,
@@ -122,8 +155,8 @@ class MeasuringStep(CoronStep):
             unocculted=None if told else self._path(self.unocculted),
             acquisition=self._path(self.acquisition),
             attenuation=self.attenuation,
-            psf=psfs[0],
-            mask_place=reduction.mask_places[0],
+            psf=psf,
+            mask_place=mask_place,
         )
 
     def knows_psf(self) -> bool:
