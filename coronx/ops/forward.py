@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.common_frame import to_target
 from coronx.ops.injection import image_light
 from coronx.ops.sky_image import SkyImage
 from coronx.ops.stamp import OffAxisPsf
@@ -49,7 +48,7 @@ def pass_image(part: Subtracted, image: SkyImage, psf: OffAxisPsf, *, sign: int 
     image : SkyImage
         Flux in the unit of the frames.
     psf : OffAxisPsf
-        The PSF in the common frame.
+        The PSF in the targets' own frames. References are taken to have the mask at the same place.
     sign : int
         1: the image is added to the frames, which do not have it; -1: the frames have it, and
         what is left is what they have more than without it.
@@ -60,19 +59,13 @@ def pass_image(part: Subtracted, image: SkyImage, psf: OffAxisPsf, *, sign: int 
     """
     shape = (part.shape[1], part.shape[2])
     home = np.broadcast_to(np.asarray(part.star, float), (part.shape[0], 2))
-    common = image_light(image, psf, home, part.matrices, shape)
+    shifts = np.zeros((len(home), 2)) if part.shifts is None else part.shifts
+    stars = home + shifts
+    light = image_light(image, psf, stars, part.matrices, shape)
+    free = image_light(image, psf, stars, part.matrices, shape, masked=False)
     shown = None
     if not part.linear:
         others = np.broadcast_to(home[0], (len(part.reference_matrices), 2))
         shown = sign * image_light(image, psf, others, part.reference_matrices, shape)
-    taken = sign * part.taken(sign * common, shown)
-    # As the subtraction does it: targets stay on their pixels, what is fitted is moved to them.
-    shifts = np.zeros((len(home), 2)) if part.shifts is None else part.shifts
-    stars = home + shifts
-    light = image_light(image, psf, stars, part.matrices, shape) if shifts.any() else common
-    free = image_light(image, psf, stars, part.matrices, shape, masked=False)
-    left = np.empty_like(light)
-    for n, shift in enumerate(shifts):
-        left[n] = light[n] - to_target(taken[n], common[n], shift)
-    left[np.isnan(part.residual)] = np.nan
+    left = sign * part.reduce_again(sign * light, shown)
     return Passed(free, light, left, stars)

@@ -1,6 +1,6 @@
 """Subtract the star from targets by images of it, blemishes and errors included."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -102,6 +102,20 @@ class Fitted:
     zones: list[ZoneFit]
     whole: Array | None = None
 
+    def models(
+        self, frame: tuple[int, ...], shifts: Array | None, which: int = -1
+    ) -> Iterator[tuple[int, Array]]:
+        """Yield which target, and its model in its own frame (ny, nx), of one of the truncations.
+
+        `shifts` are those of all targets, as `subtract_psf` has them.
+        """
+        found = assemble(self.zones, int(np.prod(frame)), which)
+        for row, n in enumerate(self.targets):
+            own = found[row].reshape(frame)
+            if shifts is not None and self.whole is not None:
+                own = to_target(own, self.whole[row].reshape(frame), shifts[n])
+            yield int(n), own
+
 
 def subtract_psf(
     targets: Images,
@@ -167,11 +181,7 @@ def subtract_psf(
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
     for group in fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts):
         for k in range(len(counts)):
-            models = assemble(group.zones, flat_err.shape[2], k)
-            for row, n in enumerate(group.targets):
-                own = models[row].reshape(frame)
-                if shifts is not None and group.whole is not None:
-                    own = to_target(own, group.whole[row].reshape(frame), shifts[n])
+            for n, own in group.models(frame, shifts, k):
                 model[k, n] = own
                 np.subtract(targets.data[n], own, out=residual[k, n], casting="same_kind")
         chosen_here = ready.chosen[:, group.targets[0]]

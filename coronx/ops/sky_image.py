@@ -53,7 +53,7 @@ class SkyImage:
         flux = np.asarray(self.values[rows, cols], dtype=np.float64)
         place = np.stack([cols - self.star[0], rows - self.star[1]])
         size = float(np.abs(whole).sum(axis=1).max())
-        parts = 1 if size <= _COARSE else int(np.ceil(2 * size))
+        parts = 1 if size <= _COARSE else int(np.ceil(size))
         inside = (np.arange(parts) + 0.5) / parts - 0.5
         steps = np.stack(np.meshgrid(inside, inside)).reshape(2, 1, -1)
         at = whole @ (place[:, :, None] + steps).reshape(2, -1)

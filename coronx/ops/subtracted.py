@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from coronx.ops.images import Images
 from coronx.ops.klip_variance import residual_variance
-from coronx.ops.psf_subtraction import Fitted, Prepared, fit_targets, prepare
+from coronx.ops.psf_subtraction import Prepared, fit_targets, prepare
 from coronx.ops.refit import Added, Refit
 from coronx.ops.stamp import OffAxisPsf, Stamp
 from coronx.ops.throughput import kept_share
-from coronx.ops.zone_fit import Linear, ZoneFit, assemble, fit_zones
+from coronx.ops.zone_fit import Linear, assemble, fit_zones
 from coronx.ops.zones import Zone
 
 __all__ = ["Patches", "Subtracted"]
@@ -183,48 +183,53 @@ class Subtracted:
         values[np.isnan(around.values)] = np.nan
         return Patches(values, around.err, around.rows, around.cols)
 
-    def add(
+    def add(self, added: NDArray[np.floating]) -> Array:
+        """Return what is left of light added to the targets, the references as they are.
+
+        Light in the common frame, finite, (nt, ny, nx); what is left is NaN where the residual is.
+        Exact where no reference shows the same star: the subtraction is linear.
+        """
+        flat = np.asarray(added, float).reshape(self.shape[0], -1)
+        left = np.empty_like(flat)
+        for group in self._groups:
+            rows = group.targets
+            use = self._ready.keep[rows].reshape(len(rows), -1)
+            fits = fit_zones(
+                np.where(use, flat[rows], 0.0), use, self._ready.data,
+                list(self._ready.chosen[:, rows[0]]), self._ready.zones,
+                truncate=(self._truncate,), method=self._method, known=group.zones,
+            )  # fmt: skip
+            left[rows] = flat[rows] - assemble(fits, flat.shape[1])
+        return np.where(self._ready.keep, left.reshape(self.shape), np.nan)
+
+    def reduce_again(
         self, added: NDArray[np.floating], references: NDArray[np.floating] | None = None
     ) -> Array:
-        """Return what is left of light added to the targets: residual with it minus without.
+        """Return what is left of light, in the targets' own frames: residual with it minus without.
+
+        All is done as the subtraction does it, guesses at bad pixels of shifted targets included.
 
         Parameters
         ----------
         added : ndarray (nt, ny, nx)
-            Light in the common frame, finite.
+            Light in the targets, finite.
         references : ndarray (nref, ny, nx), optional
-            Light in the references, with which all is fitted again. By default they stay as they
-            are: exact where none shows the same star, since the subtraction is linear.
+            Light in the references; by default they show none, and only the light is fitted.
 
         Returns
         -------
         ndarray (nt, ny, nx)
             NaN where the residual is.
         """
-        return np.where(self._ready.keep, added - self.taken(added, references), np.nan)
-
-    def taken(
-        self, added: NDArray[np.floating], references: NDArray[np.floating] | None = None
-    ) -> Array:
-        """Return what the fit takes of light added; NaN where no reference has a value.
-
-        Parameters as `add`'s.
-        """
-        flat = np.asarray(added, float).reshape(self.shape[0], -1)
-        out = np.empty_like(flat)
-        ready = self._ready
-        if references is not None:
+        if references is None:
+            left = added - self._own_models(self._ready, np.asarray(added, float))
+        else:
             targets, others, zones, chosen, kept_out = self._given
             lit = Images(others.data + references, others.err, others.bad)
             ready = prepare(targets, lit, zones=zones, chosen=chosen, kept_out=kept_out)
-        for group in self._groups:
-            rows = group.targets
-            if references is None:
-                out[rows] = self._modelled(ready, group, flat[rows], group.zones)
-            else:
-                out[rows] = self._modelled(ready, group, group.common + flat[rows])
-                out[rows] -= assemble(group.zones, flat.shape[1])
-        return out.reshape(self.shape)
+            taken = self._own_models(ready, targets.data + added)
+            left = added - (taken - self._own_models(self._ready, targets.data))
+        return np.where(self._ready.keep, left, np.nan)
 
     def kept(self, kernel: NDArray[np.floating]) -> Array:
         """Return which share of a PSF's flux is left at every pixel, (ny, nx).
@@ -243,16 +248,15 @@ class Subtracted:
             total += len(group.targets) * kept_share(group.zones, kernel, good)
         return total / self.shape[0]
 
-    def _modelled(
-        self, ready: Prepared, group: Fitted, values: Array, known: list[ZoneFit] | None = None
-    ) -> Array:
-        """Return what references make of a group's targets, (n, npix)."""
-        use = self._ready.keep[group.targets].reshape(values.shape)
-        fits = fit_zones(
-            np.where(use, values, 0.0), use, ready.data, list(ready.chosen[:, group.targets[0]]),
-            ready.zones, truncate=(self._truncate,), method=self._method, known=known,
-        )  # fmt: skip
-        return assemble(fits, values.shape[1])
+    def _own_models(self, ready: Prepared, data: NDArray[np.floating]) -> Array:
+        """Return what references make of targets, in these' own frames."""
+        models = np.empty(self.shape)
+        for group in fit_targets(
+            ready, data, truncate=(self._truncate,), method=self._method, shifts=self.shifts
+        ):
+            for n, model in group.models(self.shape[1:], self.shifts):
+                models[n] = model
+        return models
 
     def _corners(
         self, east: float, north: float, half: int

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -20,9 +22,7 @@ def test_shares_of_frame_aperture_and_rings():
     # Behind the mask the source is fainter than half its peak.
     assert aperture.pixels == ((RADIUS[0] >= 3) & (RADIUS[0] < 12)).sum()
     assert aperture.transmission == pytest.approx(0.9)
-    assert [(ring.inner, ring.outer) for ring in rings] == list(
-        zip(EDGES[:-1], EDGES[1:], strict=True)
-    )
+    assert [(ring.inner, ring.outer) for ring in rings] == list(pairwise(EDGES))
     np.testing.assert_allclose([ring.throughput for ring in rings], [0.5, 0.5, 0.8, np.nan])
     np.testing.assert_allclose([ring.matched for ring in rings], [0.5, 0.5, 0.8, np.nan])
     assert frame.matched == pytest.approx((LIGHT * left).sum() / (LIGHT**2).sum())

@@ -9,6 +9,7 @@ from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 
 from coronx.errors import InputError, name_of
 from coronx.models.association import read_association
+from coronx.models.pointing import find_star, mask_place
 from coronx.models.reduction import Reduction, open_references
 from coronx.ops.stamp import OffAxisPsf
 from coronx.refdata.modes import CoronagraphMode
@@ -17,7 +18,7 @@ from coronx.refdata.psf_data import named_folder
 from coronx.refdata.star_flux import StarFlux, star_flux
 from coronx.steps.coron._base import CoronStep
 
-__all__ = ["MEASURING", "MeasuringStep"]
+__all__ = ["MEASURING", "MeasuringStep", "mask_or_star"]
 
 # What has to be told: also what the pipeline takes for all steps that measure.
 MEASURING = """
@@ -124,6 +125,18 @@ class MeasuringStep(CoronStep):
             psf_fraction=self.psf_fraction,
         )
 
+    def own_psfs(self, models: Sequence[CubeModel], mode: CoronagraphMode) -> list[OffAxisPsf]:
+        """Return the PSF in each exposure's own frame, made once where the mask is at one place."""
+        made: dict[tuple[float, ...], OffAxisPsf] = {}
+        psfs = []
+        for model in models:
+            place, shape = mask_or_star(model), model.shape[-2:]
+            key = (*place, *shape)
+            if key not in made:
+                made[key] = self.psf_of(model, mode, place, shape)
+            psfs.append(made[key])
+        return psfs
+
     def star(self, reduction: Reduction, psfs: Sequence[OffAxisPsf]) -> StarFlux:
         """Return the star's flux.
 
@@ -180,6 +193,12 @@ class MeasuringStep(CoronStep):
         raise InputError(
             f"{name_of(init)}: no aligned references; give a _psfalign product with each _psfsub"
         )
+
+
+def mask_or_star(model: CubeModel) -> tuple[float, float]:
+    """Return where the mask's centre is in an exposure, 0-based (x, y); the star's if not known."""
+    star = find_star(model)
+    return mask_place(model) or (star.x, star.y)
 
 
 def _several(init: Any) -> list[Any]:

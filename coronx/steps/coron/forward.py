@@ -21,7 +21,7 @@ from coronx.ops.extended_throughput import shares, together
 from coronx.ops.forward import Passed, pass_image
 from coronx.ops.subtracted import Subtracted
 from coronx.refdata.star_flux import jansky_of
-from coronx.steps.coron._measuring import MeasuringStep
+from coronx.steps.coron._measuring import MeasuringStep, mask_or_star
 
 __all__ = ["ForwardStep"]
 
@@ -79,8 +79,12 @@ class ForwardStep(MeasuringStep):
         image = read_sky_image(self.input_path(self.model), unit=self.unit, scale=self.model_scale)
         self._name = _product_of(subtracted, self.input_path)
         reduction = self.open_reduction(subtracted, references)
-        psfs = self.psfs(reduction)
-        star = self.star(reduction, psfs).jansky if self.unit == "contrast" else float("nan")
+        # Where the light goes through the mask: in the exposures' own frames.
+        psfs = self.own_psfs(reduction.models, reduction.mode)
+        star = float("nan")
+        if self.unit == "contrast":
+            place = mask_or_star(reduction.models[0])
+            star = self.star_of(reduction.mode, reduction.filter, psfs[0], place).jansky
         area, passed = reduction.pixel_area_sr, []
         for part, psf, model in zip(reduction.parts, psfs, reduction.models, strict=True):
             own = in_frame_units(image, self.unit, part.matrices[0], area, star)

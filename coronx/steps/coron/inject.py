@@ -12,15 +12,15 @@ from coronx.errors import InputError, name_of
 from coronx.models.arrays import array_of, good_samples
 from coronx.models.injected import Source, parse_sources, read_sources, record_sources
 from coronx.models.members import check_alike, role_of
-from coronx.models.pointing import find_star, mask_place, sky_matrix
+from coronx.models.pointing import find_star, sky_matrix
 from coronx.models.sky_model import in_frame_units, jansky_of_image, read_sky_image
 from coronx.models.star_places import star_places
 from coronx.ops.injection import image_light, photon_noise, point_light, variance_per_flux
 from coronx.ops.sky_image import SkyImage
 from coronx.ops.stamp import OffAxisPsf
-from coronx.refdata.modes import CoronagraphMode, find_mode
+from coronx.refdata.modes import find_mode
 from coronx.refdata.star_flux import sum_of
-from coronx.steps.coron._measuring import MeasuringStep
+from coronx.steps.coron._measuring import MeasuringStep, mask_or_star
 
 __all__ = ["InjectStep"]
 
@@ -87,34 +87,26 @@ class InjectStep(MeasuringStep):
         if not science:
             raise InputError(f"{name_of(models[0])}: no exposure of exptype science; give one")
         check_alike(science)
-        first, self._psfs = science[0], {}
+        first = science[0]
         mode = find_mode(first.meta.instrument.coronagraph)
         if mode is None:
             given = first.meta.instrument.coronagraph
             raise InputError(f"{name_of(first)}: CORONMSK {given!r} is no coronagraph known")
-        star_jy = self._star_jy(first, mode, image)
+        psfs = self.own_psfs(science, mode)
+        relative = (self.unit == "contrast" and len(sources) > 0) or (
+            image is not None and self.model_unit == "contrast"
+        )
+        star_jy = float("nan")
+        if relative or self.knows_star():
+            filter_name = str(first.meta.instrument.filter)
+            star_jy = self.star_of(mode, filter_name, psfs[0], mask_or_star(first)).jansky
+        ready = iter(psfs)
         return [
-            self._injected(model, mode, sources, image, star_jy)
+            self._injected(model, next(ready), sources, image, star_jy)
             if role_of(model) == "science"
             else self._left(model)
             for model in models
         ]
-
-    def _star_jy(self, model: CubeModel, mode: CoronagraphMode, image: SkyImage | None) -> float:
-        relative = (self.unit == "contrast" and (self.companions or self.table)) or (
-            image is not None and self.model_unit == "contrast"
-        )
-        if not (relative or self.knows_star()):
-            return float("nan")
-        psf, filter_name = self._psf(model, mode), str(model.meta.instrument.filter)
-        return self.star_of(mode, filter_name, psf, _mask(model)).jansky
-
-    def _psf(self, model: CubeModel, mode: CoronagraphMode) -> OffAxisPsf:
-        """Return the PSF in an exposure's frame, made once for all in which the mask is there."""
-        key = (*_mask(model), *model.shape[-2:])
-        if key not in self._psfs:
-            self._psfs[key] = self.psf_of(model, mode, _mask(model), model.shape[-2:])
-        return self._psfs[key]
 
     def _left(self, model: CubeModel) -> CubeModel:
         result = self.copy_of(model)
@@ -124,7 +116,7 @@ class InjectStep(MeasuringStep):
     def _injected(
         self,
         model: CubeModel,
-        mode: CoronagraphMode,
+        psf: OffAxisPsf,
         sources: list[Source],
         image: SkyImage | None,
         star_jy: float,
@@ -135,7 +127,6 @@ class InjectStep(MeasuringStep):
         if self.star_center is not None:
             stars = np.tile((star.x, star.y), (model.shape[0], 1))
         matrix, shape = sky_matrix(model, star), model.shape[-2:]
-        psf = self._psf(model, mode)
         area = float(model.meta.photometry.pixelarea_steradians or _area(matrix))
         light, flux, places = np.zeros(model.shape), [], []
         for source in sources:
@@ -193,11 +184,6 @@ class InjectStep(MeasuringStep):
             raise InputError(f"{name_of(model)}: in {unit}, not MJy/sr; give a calibrated exposure")
         if self.is_done(model):
             log.warning("%s: light was injected into it before; it gets more", name_of(model))
-
-
-def _mask(model: CubeModel) -> tuple[float, float]:
-    star = find_star(model)
-    return mask_place(model) or (star.x, star.y)
 
 
 def _area(matrix: np.ndarray) -> float:
