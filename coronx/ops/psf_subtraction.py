@@ -165,11 +165,11 @@ def subtract_psf(
     Raises
     ------
     ValueError
-        If no reference has a good pixel, or `truncate` does not ascend.
+        If no reference has a good pixel, or `truncate` does not ascend or is negative.
     """
     counts = tuple(truncate)
-    if not counts or any(b <= a for a, b in pairwise(counts)):
-        raise ValueError(f"numbers of modes must ascend, not {counts}")
+    if not counts or counts[0] < 0 or any(b <= a for a, b in pairwise(counts)):
+        raise ValueError(f"numbers of modes must ascend from 0 or more, not {counts}")
     ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
     shape = (len(counts), *targets.data.shape)
     model, residual, err = (np.empty(shape, np.float32) for _ in range(3))
@@ -178,6 +178,7 @@ def subtract_psf(
         flat_err[:] = np.nan
     frame = shape[2:]
     variance = np.square(targets.err, dtype=np.float64)
+    variance[~ready.keep] = np.nan  # the noise of what is not fitted is in no other pixel
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
     for group in fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts):
         for k in range(len(counts)):
@@ -281,7 +282,7 @@ def fit_targets(
                     np.where(use, whole, 0.0)[short], use[short], ready.data, chosen, ready.zones,
                     truncate=truncate[-1:], method=method,
                 )  # fmt: skip
-                model = assemble(fits, own.shape[1])
+                model = assemble(fits, int(np.prod(frame)))
                 model = np.where(np.isnan(model), whole[short], model)
                 left = own[short] - moved(model, moves[short], frame)
                 left[~good[short].reshape(left.shape)] = 0.0

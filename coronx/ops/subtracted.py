@@ -283,6 +283,7 @@ class Subtracted:
         count = self.shape[0]
         err = np.full((count, int(np.prod(self.shape[1:]))), np.nan)
         variance = np.square(targets.err, dtype=np.float64)
+        variance[~self._ready.keep] = np.nan
         for group in self._groups:
             for fit in group.zones:
                 if fit.basis is not None:

@@ -196,9 +196,10 @@ def _basis(
         full[some] = weights
     means, size = zone.gram.means, zone.fit.size
     fit_modes = form_modes(references, means, full, zone.fit, size)
-    same = zone.fit.size == zone.area.size and np.array_equal(zone.fit, zone.area)
-    modes = fit_modes if same else form_modes(references, means, full, zone.area, size)
-    return KLBasis(zone.fit, zone.area, fit_modes, modes, full, eigenvalues)
+    # One index if they are the same, by which others know it.
+    area = zone.fit if np.array_equal(zone.fit, zone.area) else zone.area
+    modes = fit_modes if area is zone.fit else form_modes(references, means, full, area, size)
+    return KLBasis(zone.fit, area, fit_modes, modes, full, eigenvalues)
 
 
 def _solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:

@@ -123,8 +123,8 @@ def star_flux(
     if given == ["star_mag"]:
         if star_mag is None or not star_band or not spectral_type:
             raise InputError(
-                f"star_mag = {star_mag}, star_band = {star_band}, spectral_type = {spectral_type}: give "
-                "all three"
+                f"star_mag = {star_mag}, star_band = {star_band}, spectral_type = {spectral_type}: "
+                "give all three"
             )
         return flux_from_magnitude(
             filter_name, star_mag, star_band, spectral_type, sigma=star_mag_sigma
@@ -146,8 +146,8 @@ def _carried(
         return flux_from_unocculted(star, psf=psf)
     if not spectral_type:
         raise InputError(
-            f"{star.name}: in {star.filter}, not {filter_name}; give spectral_type to carry the star's "
-            "flux over"
+            f"{star.name}: in {star.filter}, not {filter_name}; give spectral_type to carry the "
+            "star's flux over"
         )
     measured = flux_from_unocculted(star)
     color = flux_ratio(spectral_type, pivot_wavelength(star.filter), pivot_wavelength(filter_name))

@@ -126,7 +126,7 @@ def _without_area():
         ({"star_jy": 1.0, "attenuation": 0.1}, "give both, or none"),
         ({"star_mag": 4.5}, "give all three"),
         ({"star_band": "Ks", "spectral_type": "M1"}, "star_mag = None"),
-        ({"star_mag": 4.5, "star_band": "V", "spectral_type": "M1"}, "'V': give one of J, H, KS, W1"),
+        ({"star_mag": 4.5, "star_band": "V", "spectral_type": "M1"}, "'V': give one of J, H, KS"),
         ({"star_mag": 4.5, "star_band": "J", "spectral_type": "X1"}, "no spectral type"),
         ({"star_mag": float("inf"), "star_band": "J", "spectral_type": "M1"}, "star_mag = inf"),
         ({"acquisition": "x.fits"}, "give both, or none"),

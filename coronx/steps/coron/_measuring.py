@@ -54,8 +54,9 @@ class MeasuringStep(CoronStep):
         Parameters
         ----------
         subtracted : str, Path, CubeModel, list, ModelContainer or Reduction
-            A reduction is returned as it is. An association of subtracted exposures (science) and the references aligned to each
-            (psf), as the pipeline writes it; or one ``_psfsub`` exposure, or several.
+            An association of subtracted exposures (science) and the references aligned to each
+            (psf), as the pipeline writes it; or one ``_psfsub`` exposure, or several. A reduction
+            is returned as it is.
         references : str, Path, PsfAlignModel, CubeModel, or list of them, optional
             Without an association, the references aligned to each.
 
@@ -73,6 +74,8 @@ class MeasuringStep(CoronStep):
                 self.set_primary_input(association.product, exclusive=False)
                 subtracted, references = association.of("science"), association.of("psf")
         models = [self.open_cube(item) for item in _several(subtracted)]
+        if isinstance(subtracted, list | tuple | ModelContainer) and models:
+            self.set_primary_input(models[0], exclusive=False)  # a list has no name
         stacks = [self._open_stack(item) for item in _several(references)]
         return Reduction.of(models, stacks)
 

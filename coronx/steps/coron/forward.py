@@ -21,7 +21,7 @@ from coronx.ops.extended_throughput import shares, together
 from coronx.ops.forward import Passed, pass_image
 from coronx.ops.subtracted import Subtracted
 from coronx.refdata.star_flux import jansky_of
-from coronx.steps.coron._measuring import MeasuringStep, mask_or_star
+from coronx.steps.coron._measuring import MEASURING, MeasuringStep, mask_or_star
 
 __all__ = ["ForwardStep"]
 
@@ -40,7 +40,8 @@ class ForwardStep(MeasuringStep):
 
     class_alias = "coronx_forward"
 
-    spec = """
+    spec = (
+        """
         model = string(default=None)  # Model image (FITS): the star at CRPIX, or else in the middle
         model_scale = float(default=None)  # Its scale in arcsec a pixel, north up and east left; by default its header's
         unit = option("contrast", "Jy", "MJy/sr", default="contrast")  # Of its pixels: of the star's flux, Jy, or MJy/sr
@@ -49,6 +50,8 @@ class ForwardStep(MeasuringStep):
         aperture = float(default=0.1,min=0.0,max=0.99)  # The aperture is where the model is brighter than this share of its peak
         suffix = string(default='forward')  # Suffix of the products
     """  # noqa: E501
+        + MEASURING
+    )
 
     def check_options(self) -> None:
         """Raise an `InputError` for options that make no sense, whatever the exposures."""

@@ -20,7 +20,7 @@ from coronx.ops.sky_image import SkyImage
 from coronx.ops.stamp import OffAxisPsf
 from coronx.refdata.modes import find_mode
 from coronx.refdata.star_flux import sum_of
-from coronx.steps.coron._measuring import MeasuringStep, mask_or_star
+from coronx.steps.coron._measuring import MEASURING, MeasuringStep, mask_or_star
 
 __all__ = ["InjectStep"]
 
@@ -36,7 +36,8 @@ class InjectStep(MeasuringStep):
 
     class_alias = "coronx_inject"
 
-    spec = """
+    spec = (
+        """
         companions = force_list(default=list())  # Companions: arcsec, position angle in degrees and brightness, as 1.2:40:1e-5
         table = string(default=None)  # Table (ECSV) of more: separation_arcsec, pa_deg, and contrast or flux_jy
         unit = option("contrast", "Jy", default="contrast")  # Of the companions' brightness: of the star's flux, or Jy
@@ -48,6 +49,8 @@ class InjectStep(MeasuringStep):
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y; by default as recorded or from the WCS
         suffix = string(default='injected')  # Suffix of the products
     """  # noqa: E501
+        + MEASURING
+    )
 
     def check_options(self) -> None:
         """Raise an `InputError` for options that make no sense, whatever the exposures."""

@@ -38,8 +38,8 @@ class StackRefsStep(CoronStep):
         Parameters
         ----------
         references : str, Path, list or ModelContainer
-            An association (its psf members are stacked), an exposure, or several of them, among them
-            the science star's, if the references are for ADI or ARDI.
+            An association (its psf members are stacked), an exposure, or several of them, the
+            science star's among them if the references are for ADI or ARDI.
 
         Returns
         -------
@@ -68,8 +68,9 @@ class StackRefsStep(CoronStep):
 
     @staticmethod
     def _planes(model: CubeModel) -> np.ndarray:
-        if role_of(model) != "science":
-            return plane_table(model)
+        told = model.meta.asn.exptype is not None or model.meta.exposure.psf_reference is not None
+        if role_of(model) != "science" or not told:
+            return plane_table(model)  # what says nothing of itself is a reference star
         return plane_table(model, role="science", matrix=sky_matrix(model, find_star(model)))
 
     def _science(self, path: Path) -> CubeModel:

@@ -1,0 +1,240 @@
+"""Point sources in a flux map: peaks that noise is unlikely to make anywhere in the field."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
+from scipy.special import stdtr
+
+from coronx.ops.field_statistics import field_false_alarm, field_threshold, gaussian_sigmas
+from coronx.ops.flux_map import FluxMap
+from coronx.ops.ring_noise import Masked, RingNoise, ring_noise
+from coronx.ops.summit import summit
+
+__all__ = ["Candidate", "Detections", "find_candidates"]
+
+Array = NDArray[np.float64]
+
+_BELOW = 0.75  # of the threshold: a peak between pixels is higher than its highest pixel
+_NEAREST, _FARTHEST = 1.5, 5.0  # FWHM about a candidate in which nothing else is looked for
+_BINS = 20  # of degrees of freedom, in each factor of e
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A peak of a flux map.
+
+    Attributes
+    ----------
+    east, north, separation : float
+        Place from the star in arcsec.
+    position_error : float
+        Error of one sigma of the place along either axis in arcsec: the Cramer-Rao bound in white
+        noise, 1 / (S/N det(L)^(1/4)) with L the covariance of the gradient of a map of unit
+        variance; sqrt(2) FWHM / (2.355 S/N) for a Gaussian PSF.
+    pa : float
+        Position angle in degrees, from north through east, 0 to 360.
+    pa_error : float
+        Its error of one sigma.
+    flux, flux_error : float
+        In the unit of the map; less the mean of the ring.
+    snr : float
+        Flux over the sample standard deviation of the ring, the mean's own scatter included:
+        Student's t in noise.
+    sigmas : float
+        Gaussian sigmas that are as rare at one place as `snr` in so small a sample.
+    false_alarm_place, false_alarm_field : float
+        Probability that noise alone reaches this at one place given beforehand, and
+        anywhere in the field.
+    """
+
+    east: float
+    north: float
+    separation: float
+    position_error: float
+    pa: float
+    pa_error: float
+    flux: float
+    flux_error: float
+    snr: float
+    sigmas: float
+    false_alarm_place: float
+    false_alarm_field: float
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in a flux map.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        By descending significance.
+    snr : ndarray (n, n)
+        Student's t of every place, the candidates' light left out of the noise.
+    sigmas : ndarray (n, n)
+        The same as Gaussian sigmas; NaN where not searched.
+    threshold : float
+        In sigmas.
+    noise : RingNoise
+    """
+
+    candidates: tuple[Candidate, ...]
+    snr: Array
+    sigmas: Array
+    threshold: float
+    noise: RingNoise
+
+
+def find_candidates(
+    flux_map: FluxMap,
+    *,
+    fwhm: float,
+    false_alarm: float = 0.01,
+    inner: float | None = None,
+    outer: float = np.inf,
+    masked: Masked = (),
+    robust: bool = False,
+) -> Detections:
+    """Find peaks that noise makes in fewer than a stated share of empty fields.
+
+    The map is compared with the noise of its rings, and each value of Student's t is put as the
+    sigmas of a Gaussian that are as rare, so that one threshold serves all separations: the one
+    that the expected number of peaks of noise in the field says (`expected_peaks`). It rests
+    on noise that is Gaussian within a ring and as smooth as the PSF makes it; speckles that
+    are neither raise the rate.
+
+    Found peaks are left out of the noise, and the search is repeated until it finds no other: a
+    bright companion hides none at its separation. Nothing is looked for where a companion's own
+    light would be above the noise: 1.5 to 5 FWHM about it. A peak must have its eight
+    neighbours in the searched field.
+
+    Parameters
+    ----------
+    flux_map : FluxMap
+        What to search.
+    fwhm : float
+        Of the PSF in arcsec.
+    false_alarm : float
+        Probability that a field without companions shows a candidate.
+    inner, outer : float
+        Separations between which to search, in arcsec; from one FWHM outwards by default.
+    masked : sequence of (east, north, radius)
+        Known companions, left out of the noise; they are found like others.
+    robust : bool
+        See `ring_noise`.
+
+    Returns
+    -------
+    Detections
+        No candidate where nothing can be searched.
+    """
+    grid = flux_map.grid
+    region = grid.separation >= (fwhm if inner is None else inner)
+    region &= grid.separation <= outer
+    found: dict[tuple[int, int], Candidate] = {}
+    circles: list[tuple[float, float, float]] = []
+    search: _Search | None = None
+    while True:
+        noise = ring_noise(
+            flux_map.flux, grid, fwhm=fwhm, correlation=flux_map.correlation, scale=flux_map.sigma,
+            masked=[*masked, *circles], robust=robust,
+        )  # fmt: skip
+        if search is None:
+            search = _Search.of(flux_map, noise, region, false_alarm, fwhm)
+        t = noise.t(flux_map.flux)
+        sigmas = np.full(grid.shape, np.nan)
+        at = region & np.isfinite(t)
+        sigmas[at] = gaussian_sigmas(t[at], noise.freedom[at])
+        # With the others' light gone, a candidate's own noise is told better.
+        found = {place: search.candidate(place, t, noise) or old for place, old in found.items()}
+        new: dict[tuple[int, int], Candidate] = {}
+        for place in search.peaks(sigmas):
+            candidate = search.candidate(place, t, noise)
+            if candidate is None or candidate.sigmas < search.threshold:
+                continue
+            if any(
+                np.hypot(candidate.east - east, candidate.north - north) <= radius
+                for east, north, radius in circles
+            ):
+                continue
+            new[place] = candidate
+            reach = min(flux_map.correlation.extent(1.0 / candidate.snr), _FARTHEST * fwhm)
+            circles.append((candidate.east, candidate.north, max(reach, _NEAREST * fwhm)))
+        found |= new
+        if not new:
+            break
+    ordered = sorted(found.values(), key=lambda c: -c.sigmas)
+    return Detections(tuple(ordered), t, sigmas, search.threshold, noise)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What does not change while a field is searched."""
+
+    flux_map: FluxMap
+    fwhm: float
+    resels: Array
+    freedom: Array
+    threshold: float
+
+    @classmethod
+    def of(
+        cls,
+        flux_map: FluxMap,
+        noise: RingNoise,
+        region: NDArray[np.bool_],
+        false_alarm: float,
+        fwhm: float,
+    ) -> "_Search":
+        """Measure the field and set the threshold, before any companion is known."""
+        searched = region & np.isfinite(noise.sigma) & np.isfinite(flux_map.flux)
+        area = flux_map.grid.scale**2 * flux_map.correlation.roughness
+        each = area / (1.0 + 1.0 / noise.mean_count[searched])
+        freedom = noise.freedom[searched]
+        # Thousands of pixels have tens of degrees of freedom that differ by anything.
+        bins = np.unique(np.rint(_BINS * np.log(freedom)).astype(int), return_inverse=True)[1]
+        resels = np.bincount(bins, each).astype(np.float64)
+        mean = np.bincount(bins, each * freedom).astype(np.float64) / resels
+        limit = field_threshold(false_alarm, resels, mean)
+        return cls(flux_map, fwhm, resels, mean, limit)
+
+    def peaks(self, sigmas: Array) -> list[tuple[int, int]]:
+        """Return the highest of their eight neighbours, all searched, in descending order."""
+        low = np.where(np.isfinite(sigmas), sigmas, np.inf)
+        top = maximum_filter(low, size=3, mode="constant", cval=np.inf) == sigmas
+        rows, cols = np.nonzero(top & (sigmas > _BELOW * self.threshold))
+        order = np.argsort(sigmas[rows, cols])[::-1]
+        return [(int(rows[k]), int(cols[k])) for k in order]
+
+    def candidate(self, place: tuple[int, int], t: Array, noise: RingNoise) -> Candidate | None:
+        """Return what is known of a peak; None where its noise is not."""
+        row, col = place
+        if not np.isfinite(t[row - 1 : row + 2, col - 1 : col + 2]).all():
+            return None
+        # The likelihood's summit: the ring's own scatter, which differs from place to place,
+        # would pull at it.
+        formal = self.flux_map.sigma[place]
+        y, x, height = summit(self.flux_map.flux / self.flux_map.sigma, row, col)
+        unit = float(noise.sigma[place] * np.sqrt(1.0 + 1.0 / noise.mean_count[place]))
+        snr = float(height * formal - noise.mean[place]) / unit
+        freedom = float(noise.freedom[place])
+        sigmas = float(gaussian_sigmas(snr, freedom))
+        east, north = self.flux_map.grid.offsets(y, x)
+        separation = float(np.hypot(east, north))
+        error = 1.0 / (snr * np.sqrt(self.flux_map.correlation.roughness))
+        return Candidate(
+            east=east,
+            north=north,
+            separation=separation,
+            position_error=error,
+            pa=float(np.degrees(np.arctan2(east, north)) % 360.0),
+            pa_error=float(np.degrees(np.arctan2(error, separation))),
+            flux=snr * unit,
+            flux_error=unit,
+            snr=snr,
+            sigmas=sigmas,
+            false_alarm_place=float(stdtr(freedom, -snr)),
+            false_alarm_field=field_false_alarm(sigmas, self.resels, self.freedom),
+        )

@@ -1,0 +1,79 @@
+"""The planet-free NACO cube of beta Pictoris, companions put into it, and its ADI subtraction."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from coronx.ops.field_rotation import moved_enough
+from coronx.ops.images import Images
+from coronx.ops.stamp import PsfImage
+from coronx.ops.subtracted import Subtracted
+from coronx.ops.zones import annular_zones
+
+__all__ = ["APERTURE", "FWHM", "SCALE", "Naco", "open_naco"]
+
+SCALE = 0.0272  # arcsec a pixel
+NORTH = -104.84  # degrees, added to the parallactic angles
+STAR = (51.1, 51.05)  # 0-based: centre of symmetry of the mean frame
+FWHM = 4.53  # pixels, of a Gaussian fitted to the PSF
+MODES = 20
+APERTURE = 4.349103  # sum of the PSF as given, of unit flux within an aperture of one FWHM
+
+
+@dataclass(frozen=True)
+class Naco:
+    """The cube, (61, 101, 101), its PSF of unit total, and pixels per arcsec of each frame."""
+
+    cube: np.ndarray
+    psf: PsfImage
+    matrices: np.ndarray
+
+    def with_companion(self, east: float, north: float, flux: float) -> np.ndarray:
+        """Return the cube with a companion put into every frame."""
+        out = self.cube.copy()
+        for frame, matrix in zip(out, self.matrices, strict=True):
+            x, y = STAR + matrix @ np.array([east, north])
+            self.psf(float(x), float(y)).add_to(frame, flux)
+        return out
+
+    def subtracted(self, cube: np.ndarray, *, modes: int = MODES, least: float = 0.5) -> Subtracted:
+        """Subtract the star by ADI in rings, references those that turned by `least` FWHM."""
+        images = Images(cube, np.ones(cube.shape), np.zeros(cube.shape, bool))
+        edges = np.arange(0.0, 61.0, 12.0)[1:]
+        zones = annular_zones(cube.shape[1:], STAR, edges=edges, padding=0.0)
+        chosen = np.stack(
+            [
+                [
+                    moved_enough(m, self.matrices, zone.radius, least=least * FWHM)
+                    for m in self.matrices
+                ]
+                for zone in zones
+            ]
+        )
+        chosen &= ~np.eye(len(cube), dtype=bool)
+        return Subtracted(
+            images,
+            images,
+            star=STAR,
+            matrices=self.matrices,
+            reference_matrices=self.matrices,
+            truncate=modes,
+            err=images.err,
+            zones=zones,
+            chosen=chosen,
+        )
+
+
+def open_naco(data: Path) -> Naco:
+    """Open the cube in a folder of data."""
+    folder = data / "naco_empty"
+    cube, psf, angles = (
+        fits.getdata(folder / f"naco_betapic_{name}.fits").astype(float)
+        for name in ("cube_empty", "psf", "pa")
+    )
+    turn = np.radians(angles.ravel() + NORTH)
+    cos, sin = np.cos(turn), np.sin(turn)
+    matrices = np.moveaxis(np.array([[-cos, sin], [sin, cos]]), -1, 0) / SCALE
+    return Naco(cube, PsfImage(psf / psf.sum(), (19.0, 19.0)), matrices)

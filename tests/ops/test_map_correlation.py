@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from coronx.ops.map_correlation import map_correlation
+from tests.ops.subtracted_frames import SCALE, gaussian_kernel, matrix
+
+FWHM = 2.6
+WIDTH = FWHM / 2.3548 * SCALE  # the PSF's sigma in arcsec
+
+
+def test_a_gaussian_psf_has_the_known_smoothness():
+    found = map_correlation(gaussian_kernel(FWHM), np.array([matrix(), matrix(30.0)]))
+    # rho = exp(-d^2 / 4 s^2)
+    assert found.roughness == pytest.approx(0.5 / WIDTH**2, rel=1e-3)
+    assert found.extent(0.25) == pytest.approx(2.0 * WIDTH * np.sqrt(np.log(4.0)), abs=found.step)
+
+
+def test_lengths_of_a_thin_ring_are_integrals_along_a_line():
+    found = map_correlation(gaussian_kernel(FWHM), matrix())
+    of_mean, of_variance = found.lengths(1e-9)
+    assert of_mean == pytest.approx(2.0 * np.sqrt(np.pi) * WIDTH, rel=1e-3)
+    assert of_variance == pytest.approx(np.sqrt(2.0 * np.pi) * WIDTH, rel=1e-3)
+    wide = found.lengths(FWHM * SCALE)
+    assert wide[0] < of_mean
+    assert wide[1] < of_variance
+
+
+def test_scale_and_direction_of_the_frame_do_not_matter():
+    kernel = gaussian_kernel(FWHM)
+    coarse = map_correlation(kernel, matrix(scale=0.2))
+    fine = map_correlation(kernel, matrix(70.0, scale=0.1))
+    assert fine.roughness == pytest.approx(4.0 * coarse.roughness)
+    assert fine.lengths(0.1)[0] == pytest.approx(0.5 * coarse.lengths(0.2)[0])
+
+
+def test_a_long_psf_is_rough_across_only():
+    y, x = np.indices((31, 31)) - 15
+    long = np.exp(-0.5 * ((x / 3.0) ** 2 + (y / 1.2) ** 2))
+    found = map_correlation(long, matrix(scale=1.0))
+    assert found.roughness == pytest.approx(0.5 / (3.0 * 1.2), rel=1e-2)
+
+
+def test_a_large_psf_counts_near_its_peak():
+    small = map_correlation(gaussian_kernel(FWHM, 20), matrix())
+    large = map_correlation(gaussian_kernel(FWHM, 90), matrix())
+    assert large.roughness == pytest.approx(small.roughness, rel=1e-9)
