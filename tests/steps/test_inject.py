@@ -165,12 +165,10 @@ def test_twice_is_twice(target, options, caplog):
     assert list(twice.injected["source"]) == [1, 2]
 
 
-def test_an_association_by_strun(tmp_path, make_association, psf_file, strun):
+def test_an_association(tmp_path, make_association, options):
     asn = make_association(tmp_path, nints=1)
     out = tmp_path / "out"
-    done = strun("coronx_inject", asn, "--output_dir", out, f"--psf_file={psf_file}",
-                 "--star_jy=2.0", "--companions=1.9:40:1e-4,1.2:100:2e-4")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    InjectStep.call(str(asn), save_results=True, output_dir=str(out), **options)
     (made,) = out.glob("*_asn.json")
     (product,) = json.loads(made.read_text())["products"]
     kinds = [member["exptype"] for member in product["members"]]
