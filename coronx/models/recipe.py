@@ -54,9 +54,9 @@ class Recipe:
         ``rdi``: references of other stars; ``adi``: of the science star at other rolls; ``ardi``:
         both.
     method : str
-        ``klip`` or ``classical``.
+        ``klip``, ``classical`` or ``nmf``.
     kl_truncate : int
-        Number of KL modes.
+        Number of KL modes, or of components.
     annuli : tuple of float
         Radii in arcsec at which annuli end; none: the frame is one zone.
     sectors : int

@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 class KlipStep(CoronStep):
     """Subtract from a target what aligned references make of its star.
 
-    By the KL modes of the references (Soummer, Pueyo & Larkin 2012) or their scaled mean, over the
-    whole frame or in zones. Bad pixels of an integration take no part in its fit and stay NaN.
+    By the KL modes of the references (Soummer, Pueyo & Larkin 2012), their scaled mean, or
+    non-negative components (Ren et al. 2018), over the whole frame or in zones. Bad pixels of an integration take no part in its fit and stay NaN.
     """
 
     class_alias = "coronx_klip"
 
     spec = """
         strategy = option("rdi", "adi", "ardi", default="rdi")  # References: other stars, the same star at other rolls, or both
-        method = option("klip", "classical", default="klip")  # KL modes, or the references' mean, scaled
-        truncate = force_list(default=list("50"))  # Largest number of KL modes subtracted; of several, each makes a product
+        method = option("klip", "classical", "nmf", default="klip")  # KL modes; the references' mean, scaled; or non-negative components
+        truncate = force_list(default=list("50"))  # Largest number of modes subtracted; of several, each makes a product
         annuli = float_list(default=list())  # Radii in arcsec at which annuli end; none: the frame is one zone
         sectors = integer(default=1,min=1)  # Sectors of each annulus
         zone_padding = float(default=0.0,min=0.0)  # Arcsec by which a zone's fit is wider than the zone, on each side
@@ -54,7 +54,9 @@ class KlipStep(CoronStep):
 
     def check_options(self) -> None:
         """Raise an `InputError` for options that make no sense, whatever the exposures."""
-        self.counts()
+        counts = self.counts()
+        if self.method == "nmf" and counts[0] == 0:
+            raise InputError("truncate = 0: NMF needs a component; give 1 or more")
         parse_companions(self.companions)
         edges = self.annuli
         if any(b <= a for a, b in zip([0.0, *edges], edges, strict=False)):
@@ -111,7 +113,7 @@ class KlipStep(CoronStep):
                 stem, _, last = name_of(science).rpartition("_")
                 result.meta.filename = f"{stem}_kl{count:03d}_{last}"
             log.info(
-                "%s: %d KL modes of %d references subtracted from %d integrations",
+                "%s: %d modes of %d references subtracted from %d integrations",
                 name_of(result), done.modes[k], done.references, science.shape[0],
             )  # fmt: skip
             results.append(result)
