@@ -108,10 +108,12 @@ class KlipStep(CoronStep):
             ) from err
         results = ModelContainer()
         for k, count in enumerate(counts):
-            result = self._result(science, references, done, k, replace(recipe, kl_truncate=count))
+            name = name_of(science)
             if len(counts) > 1:
-                stem, _, last = name_of(science).rpartition("_")
-                result.meta.filename = f"{stem}_kl{count:03d}_{last}"
+                stem, _, last = name.rpartition("_")
+                name = f"{stem}_kl{count:03d}_{last}"
+            how = replace(recipe, kl_truncate=count)
+            result = self._result(science, references, done, k, how, name)
             log.info(
                 "%s: %d modes of %d references subtracted from %d integrations",
                 name_of(result), done.modes[k], done.references, science.shape[0],
@@ -206,10 +208,17 @@ class KlipStep(CoronStep):
         )
 
     def _result(
-        self, science: CubeModel, references: Any, done: Subtraction, k: int, recipe: Recipe
+        self,
+        science: CubeModel,
+        references: Any,
+        done: Subtraction,
+        k: int,
+        recipe: Recipe,
+        name: str,
     ) -> CubeModel:
         residual, err, model = done.residual[k], done.err[k], done.model[k]
         result = self.new_like(science, data=residual, err=err, dq=science.dq.copy())
+        result.meta.filename = name
         recipe.record(result)
         record = extend(result).meta.coronx
         record.kl_modes, record.error_kind = done.modes[k], self.error
