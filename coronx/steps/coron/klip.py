@@ -11,6 +11,7 @@ from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.arrays import array_of
 from coronx.models.members import check_alike
 from coronx.models.recipe import Recipe, parse_companions
 from coronx.models.reduction import Inputs, images_of, open_references
@@ -172,6 +173,8 @@ class KlipStep(CoronStep):
         for n in range(science.shape[0]):
             one = Images(targets.data[n : n + 1], targets.err[n : n + 1], targets.bad[n : n + 1])
             stack = CubeModel(data=references.data[n], err=references.err[n], dq=references.dq[n])
+            if array_of(references, "planes") is not None:
+                extend(stack).planes = references.planes
             parts.append(self._run(science, one, stack, recipe, counts))
         residual, err, model = (
             np.concatenate([getattr(part, name) for part in parts], axis=1)
