@@ -97,9 +97,9 @@ class Recipe:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "annuli":
-                value = ",".join(f"{edge:g}" for edge in value)
+                value = ",".join(map(_digits, value))
             elif field.name == "companions":
-                value = ",".join(f"{separation:g}:{angle:g}" for separation, angle in value)
+                value = ",".join(":".join(map(_digits, place)) for place in value)
             setattr(record, field.name, value)
 
     @classmethod
@@ -273,6 +273,11 @@ def parse_companions(texts: Sequence[str]) -> tuple[tuple[float, float], ...]:
             ) from err
         found.append((separation, angle))
     return tuple(found)
+
+
+def _digits(value: float) -> str:
+    """Return a number with all digits that it has: read again it is the same."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def _parts(text: str | None) -> list[str]:
