@@ -266,6 +266,8 @@ def parse_companions(texts: Sequence[str]) -> tuple[tuple[float, float], ...]:
     for text in texts:
         try:
             separation, angle = (float(part) for part in str(text).split(":"))
+            if not (0.0 <= separation < np.inf and np.isfinite(angle)):
+                raise ValueError("no place")
         except ValueError as err:
             raise InputError(
                 f"companions {text!r}: give separation in arcsec and position angle in degrees as "
