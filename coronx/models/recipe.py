@@ -1,7 +1,7 @@
 """How a star is subtracted: what was asked for, recorded in the product and read from it again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -176,6 +176,11 @@ class Recipe:
                 some &= moved_enough(matrix, matrices, radius, least=least)
         if not chosen.any():
             raise InputError(self._nothing_left(model, science))
+        # Of a zone that is not subtracted the product does not tell what was in it: no other looks.
+        empty = [zone.subtract for zone, some in zip(zones, chosen, strict=True) if not some.any()]
+        if empty:
+            seen = ~np.any(empty, axis=0)
+            zones = tuple(replace(zone, fit=zone.fit & seen) for zone in zones)
         chosen = np.repeat(chosen, len(targets.data), axis=1)
         if self.nrefs_best:
             chosen = self._best(targets, references, star, scale, chosen)
