@@ -170,7 +170,7 @@ class Recipe:
                 raise InputError(f"{name_of(model)}: strategy {self.strategy} needs a WCS (gwcs)")
         chosen = np.repeat(base[None, None], len(zones), axis=0)
         if self.strategy != "rdi" and science.any():
-            least = max(self.least_rotation * psf_width(model), _SAME)
+            least = max(self.least_rotation * self._width(model), _SAME)
             for zone, some in zip(zones, chosen, strict=True):
                 radius = zone.radius or 1.0 / scale
                 some &= moved_enough(matrix, matrices, radius, least=least)
@@ -183,7 +183,7 @@ class Recipe:
             zones = tuple(replace(zone, fit=zone.fit & seen) for zone in zones)
         chosen = np.repeat(chosen, len(targets.data), axis=1)
         if self.nrefs_best:
-            chosen = self._best(targets, references, star, scale, chosen)
+            chosen = self._best(model, targets, references, star, scale, chosen)
         return Plan(zones, chosen, self._kept_out(model, shape, star, matrix, science, matrices))
 
     def _zones(
@@ -198,10 +198,14 @@ class Recipe:
                 edges=[edge / scale for edge in self.annuli],
                 sectors=self.sectors,
                 padding=self.zone_padding / scale,
-                smallest=psf_width(model),
+                smallest=self._width(model),
             )
         except ValueError as err:
             raise InputError(f"{name_of(model)}: annuli, sectors: {err}") from err
+
+    @staticmethod
+    def _width(model: CubeModel) -> float:
+        return psf_width(model, remedy="subtract by strategy rdi, without zones and companions")
 
     def _nothing_left(self, model: CubeModel, science: Mask) -> str:
         if self.strategy == "rdi":
@@ -221,10 +225,21 @@ class Recipe:
         )
 
     def _best(
-        self, targets: Images, references: Images, star: StarPlace, scale: float, chosen: Mask
+        self,
+        model: CubeModel,
+        targets: Images,
+        references: Images,
+        star: StarPlace,
+        scale: float,
+        chosen: Mask,
     ) -> Mask:
         y, x = np.indices(targets.data.shape[1:])
         mask = np.hypot(x - star.x, y - star.y) * scale < self.rank_radius
+        if not mask.any():
+            raise InputError(
+                f"{name_of(model)}: no pixel is within rank_radius = {self.rank_radius:g} arcsec of "
+                f"the star at ({star.x:.1f}, {star.y:.1f}); give a larger one, or nrefs_best = 0"
+            )
         known = np.where(references.good, references.data, np.nan)
         out = np.empty_like(chosen)
         for n, (data, good) in enumerate(zip(targets.data, targets.good, strict=True)):
@@ -248,7 +263,7 @@ class Recipe:
         if matrix is None:
             raise InputError(f"{name_of(model)}: companions are kept out through a WCS (gwcs)")
         y, x = np.indices(shape)
-        radius = self.companion_radius * psf_width(model)
+        radius = self.companion_radius * self._width(model)
         turned = [] if self.strategy == "rdi" else list(np.unique(matrices[science], axis=0))
         out = np.zeros(shape, bool)
         for separation, angle in self.companions:

@@ -90,7 +90,7 @@ def prepare(
     good = references.good
     usable = good.any(axis=(1, 2))
     if not usable.any():
-        raise ValueError("no reference has a good pixel")
+        raise ValueError("no reference has a good pixel; give a stack that has")
     data, covered, known = references.data, np.ones(references.data.shape[1:], bool), None
     if not good.all():
         known = good

@@ -69,8 +69,10 @@ class KlipStep(CoronStep):
 
         def ascending(values: list[int]) -> tuple[int, ...]:
             if not values or min(values) < 0:
-                raise ValueError("less than none")
-            return tuple(sorted(set(values)))
+                raise ValueError("numbers of modes are 0 or more")
+            if len(set(values)) < len(values):
+                raise ValueError("one is there twice")
+            return tuple(sorted(values))
 
         return whole_numbers("truncate", self.truncate, ascending)
 
@@ -104,9 +106,7 @@ class KlipStep(CoronStep):
         try:
             done = self._subtract(science, references, recipe, counts)
         except ValueError as err:
-            raise InputError(
-                f"{name_of(references)}: {err}; give a stack with good pixels"
-            ) from err
+            raise InputError(f"{name_of(references)}: {err}") from err
         results = ModelContainer()
         for k, count in enumerate(counts):
             name = name_of(science)
