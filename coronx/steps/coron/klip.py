@@ -198,6 +198,12 @@ class KlipStep(CoronStep):
                 "%s: no reference is left in %d of %d zones, where a companion moves too little: "
                 "they are NaN", name_of(science), empty, len(inputs.plan.zones),
             )  # fmt: skip
+        same = np.isfinite(inputs.matrices).all(axis=(1, 2))
+        if recipe.strategy == "ardi" and not inputs.plan.chosen[..., same].any():
+            log.warning(
+                "%s: strategy ardi, but no other roll of the star is among the references: it is "
+                "rdi; stack_refs with_science stacks them", name_of(science),
+            )  # fmt: skip
         return subtract_psf(
             targets,
             inputs.references,
