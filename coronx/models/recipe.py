@@ -1,6 +1,5 @@
 """How a star is subtracted: what was asked for, recorded in the product and read from it again."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 
 from coronx.errors import InputError, name_of
+from coronx.models.option_text import parse_companions, parts_of, written
 from coronx.models.pointing import StarPlace, pixel_scale
 from coronx.models.psf_width import psf_width
 from coronx.models.schema import extend
@@ -17,7 +17,7 @@ from coronx.ops.images import Images
 from coronx.ops.reference_selection import best, rank_references
 from coronx.ops.zones import Zone, annular_zones, whole_frame
 
-__all__ = ["Plan", "Recipe", "parse_companions"]
+__all__ = ["Plan", "Recipe"]
 
 Mask = NDArray[np.bool_]
 
@@ -97,9 +97,9 @@ class Recipe:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "annuli":
-                value = ",".join(map(_digits, value))
+                value = ",".join(map(written, value))
             elif field.name == "companions":
-                value = ",".join(":".join(map(_digits, place)) for place in value)
+                value = ",".join(":".join(map(written, place)) for place in value)
             setattr(record, field.name, value)
 
     @classmethod
@@ -122,8 +122,8 @@ class Recipe:
             for field in fields(cls)
             if getattr(record, field.name, None) is not None
         }
-        found["annuli"] = tuple(float(part) for part in _parts(found.get("annuli")))
-        found["companions"] = parse_companions(_parts(found.get("companions")))
+        found["annuli"] = tuple(float(part) for part in parts_of([found.get("annuli", "")]))
+        found["companions"] = parse_companions([found.get("companions", "")])
         return cls(**found)
 
     def plan(
@@ -237,8 +237,8 @@ class Recipe:
         mask = np.hypot(x - star.x, y - star.y) * scale < self.rank_radius
         if not mask.any():
             raise InputError(
-                f"{name_of(model)}: no pixel is within rank_radius = {self.rank_radius:g} arcsec of "
-                f"the star at ({star.x:.1f}, {star.y:.1f}); give a larger one, or nrefs_best = 0"
+                f"{name_of(model)}: no pixel is within rank_radius = {self.rank_radius:g} arcsec "
+                f"of the star at ({star.x:.1f}, {star.y:.1f}); give a larger one, or nrefs_best = 0"
             )
         known = np.where(references.good, references.data, np.nan)
         out = np.empty_like(chosen)
@@ -272,35 +272,3 @@ class Recipe:
                 place = np.array([star.x, star.y]) + one @ offset
                 out |= np.hypot(x - place[0], y - place[1]) <= radius
         return out
-
-
-def parse_companions(texts: Sequence[str]) -> tuple[tuple[float, float], ...]:
-    """Return separations in arcsec and position angles in degrees of texts such as 1.2:40.
-
-    Raises
-    ------
-    InputError
-        If one cannot be read.
-    """
-    found = []
-    for text in texts:
-        try:
-            separation, angle = (float(part) for part in str(text).split(":"))
-            if not (0.0 <= separation < np.inf and np.isfinite(angle)):
-                raise ValueError("no place")
-        except ValueError as err:
-            raise InputError(
-                f"companions {text!r}: give separation in arcsec and position angle in degrees as "
-                "1.2:40"
-            ) from err
-        found.append((separation, angle))
-    return tuple(found)
-
-
-def _digits(value: float) -> str:
-    """Return a number with all digits that it has: read again it is the same."""
-    return repr(float(value)).removesuffix(".0")
-
-
-def _parts(text: str | None) -> list[str]:
-    return [part for part in str(text or "").split(",") if part.strip()]

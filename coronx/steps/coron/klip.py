@@ -13,7 +13,8 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import array_of
 from coronx.models.members import check_alike
-from coronx.models.recipe import Recipe, parse_companions
+from coronx.models.option_text import parse_companions, parts_of
+from coronx.models.recipe import Recipe
 from coronx.models.reduction import Inputs, images_of, open_references
 from coronx.models.schema import extend
 from coronx.models.variance import set_error
@@ -30,7 +31,8 @@ class KlipStep(CoronStep):
     """Subtract from a target what aligned references make of its star.
 
     By the KL modes of the references (Soummer, Pueyo & Larkin 2012), their scaled mean, or
-    non-negative components (Ren et al. 2018), over the whole frame or in zones. Bad pixels of an integration take no part in its fit and stay NaN.
+    non-negative components (Ren et al. 2018), over the whole frame or in zones. Bad pixels of an
+    integration take no part in its fit and stay NaN.
     """
 
     class_alias = "coronx_klip"
@@ -74,7 +76,7 @@ class KlipStep(CoronStep):
                 raise ValueError("one is there twice")
             return tuple(sorted(values))
 
-        return whole_numbers("truncate", self.truncate, ascending)
+        return whole_numbers("truncate", parts_of(self.truncate), ascending)
 
     def process(self, target: Any, psfrefs: Any) -> CubeModel | ModelContainer:
         """Subtract the star.
