@@ -156,6 +156,7 @@ def fit_companion(
     converged = lost = close = False
     made: tuple[Array, float] | None = None
     left = slopes = np.empty(0)
+    last = np.zeros(3)
     count = 0
     while True:
         if np.hypot(*(place - pinned)) * model.scale > _PINNED:
@@ -178,6 +179,7 @@ def fit_companion(
         close = close or count >= _PLAIN or converged
         # A place that light hardly tells is held: the pull is lost where the step is small.
         step = _inverse(matrix + np.diag([4.0 / element**2] * 2 + [0.0])) @ vector
+        step, last = _hastened(step, last, matrix), step
         length = float(np.hypot(*step[:2]))
         step[:2] *= min(1.0, _LONGEST * element / max(length, 1e-300))
         moved = place + step[:2] - start
@@ -244,6 +246,18 @@ def _far(made: tuple[Array, float], place: Array, flux: float, faint: float, sca
     """Return whether derivatives made elsewhere, or for another flux, are not good enough."""
     moved = float(np.hypot(*(place - made[0]))) * scale
     return moved > _OLD or abs(flux - made[1]) > max(_OLD * abs(made[1]), 0.5 * faint)
+
+
+def _hastened(step: Array, last: Array, matrix: Array) -> Array:
+    """Return a step, longer if it goes on where the last one went (Aitken's extrapolation).
+
+    Where modes change with the companion, steps may shrink slowly, each a share of the last.
+    """
+    before = float(last @ matrix @ last)
+    share = float(step @ matrix @ last) / before if before > 0.0 else 0.0
+    rest = step - share * last
+    alike = float(rest @ matrix @ rest) < 0.1 * float(step @ matrix @ step)
+    return step / (1.0 - share) if alike and 0.3 < share < 0.9 else step
 
 
 def _inverse(matrix: Array) -> Array:

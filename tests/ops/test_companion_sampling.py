@@ -19,7 +19,7 @@ def scene():
 def test_the_posterior_is_the_fits(scene, sampler):
     pytest.importorskip(sampler)
     fit = scene[2]
-    found = sample_companion(*scene, fwhm=FWHM, sampler=sampler, steps=600, live=150, rng=1)
+    found = sample_companion(*scene, fwhm=FWHM, sampler=sampler, steps=600, live=100, rng=1)
     assert found.sampler == sampler
     assert found.samples.shape[1] == 3
     best = np.array([fit.east, fit.north, fit.flux])
