@@ -40,7 +40,7 @@ class Prepared:
     chosen : ndarray of bool (nzone, nt, nref)
         The references of each target in each zone.
     count : int
-        Number of references that have any good pixel.
+        Number of references that are chosen and have any good pixel.
     """
 
     data: NDArray[np.floating]
@@ -106,7 +106,8 @@ def prepare(
     every = np.ones(shape, bool) if chosen is None else chosen.copy()
     every[..., ~usable] = False
     prepared = prepare_zones(data, some, fitted, covered)
-    return Prepared(data, known, covered, seen, keep, prepared, every, int(usable.sum()))
+    count = int(every.any(axis=(0, 1)).sum())
+    return Prepared(data, known, covered, seen, keep, prepared, every, count)
 
 
 def fit_targets(
