@@ -18,6 +18,7 @@ from coronx.models.flux_products import (
 )
 from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
+from coronx.models.schema import extend
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.small_sample import FIVE_SIGMA
 from coronx.steps.coron._measuring import MEASURING, MeasuringStep
@@ -98,7 +99,7 @@ class ContrastStep(MeasuringStep):
             )
         result = ContrastModel()
         result.update(reduction.models[0])
-        result.extend_schema(
+        extend(result).extend_schema(
             flux_schema(_IMAGES, {"limits": ("Limits about the star", "LIMITS", LIMITS)})
         )
         describe(result, reduction, star, grid)

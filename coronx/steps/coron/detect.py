@@ -19,6 +19,7 @@ from coronx.models.flux_products import (
 )
 from coronx.models.pointing import find_star, sky_of
 from coronx.models.reduction import Reduction
+from coronx.models.schema import extend
 from coronx.ops.detection import Candidate, Detections, find_candidates
 from coronx.ops.stim import Stim, stim
 from coronx.steps.coron._measuring import MEASURING, MeasuringStep
@@ -104,7 +105,7 @@ class DetectStep(MeasuringStep):
         unit = jansky(reduction)
         result = ImageModel(data=(fluxes.flux * unit).astype(np.float32))
         result.update(reduction.models[0])
-        result.extend_schema(
+        extend(result).extend_schema(
             flux_schema(_IMAGES, {"candidates": ("Candidates", "CANDIDATES", CANDIDATES)})
         )
         describe(result, reduction, star, fluxes.grid)
