@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from coronx.ops.images import Images
 from coronx.ops.klip_variance import residual_variance
-from coronx.ops.psf_subtraction import fit_targets, prepare
 from coronx.ops.refit import Added, Refit
 from coronx.ops.stamp import OffAxisPsf, Stamp
+from coronx.ops.target_fit import Method, fit_targets, prepare
 from coronx.ops.throughput import kept_share
-from coronx.ops.zone_fit import Linear, assemble, fit_zones
+from coronx.ops.zone_fit import assemble, fit_zones
 from coronx.ops.zones import Zone
 
 __all__ = ["Patches", "Subtracted"]
@@ -49,7 +49,9 @@ class Subtracted:
     With references of other stars the residual is linear in the target: light added to it is
     lessened by its own projection on the modes, exactly. Where references show the same
     star at other angles (ADI, ARDI), a companion changes them, too; the whole reduction is then
-    done again with it, but by inner products alone, in which a companion changes few terms.
+    done again with it, but by inner products alone, in which a companion changes few terms. Of NMF
+    that is not possible, and all is as if the same components had a share in the target: exact for
+    a companion too faint to bring one in or out.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class Subtracted:
     Raises
     ------
     ValueError
-        If no reference has a good pixel.
+        If no reference has a good pixel, or some show the same star and the method is NMF.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Subtracted:
         reference_matrices: Array | None = None,
         truncate: int = 50,
         err: NDArray[np.floating] | None = None,
-        method: Linear = "klip",
+        method: Method = "klip",
         zones: Sequence[Zone] | None = None,
         chosen: Mask | None = None,
         kept_out: Mask | None = None,
@@ -110,7 +112,11 @@ class Subtracted:
         )
         self.linear = not bool(np.isfinite(self._others).any())
         self._truncate = truncate
-        self._method: Linear = method
+        if method == "nmf" and not self.linear:
+            raise ValueError(
+                "the NMF of references that show the same star is not done again with a companion "
+                "in them; subtract by klip or classical, or with references of other stars alone"
+            )
         self._ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
         self._groups = fit_targets(
             self._ready, targets.data, truncate=(truncate,), method=method, shifts=shifts
@@ -209,7 +215,6 @@ class Subtracted:
                 list(self._ready.chosen[:, rows[0]]),
                 self._ready.zones,
                 truncate=(self._truncate,),
-                method=self._method,
                 known=group.zones,
             )
             left[rows] = flat[rows] - assemble(fits, size)
