@@ -100,7 +100,7 @@ _META: dict[str, Any] = {
     "high_pass_size": _keyword("[pixel] size of the high-pass filter", "number", "HPFSIZE"),
     "strategy": _keyword("which references were used", "string", "STRATEGY"),
     "method": _keyword("how the star was fitted", "string", "PSFMETH"),
-    "kl_truncate": _keyword("number of KL modes asked for", "integer", "KLTRUNC"),
+    "kl_truncate": _keyword("number of modes asked for", "integer", "KLTRUNC"),
     "annuli": _keyword("[arcsec] radii at which annuli end", "string", "ANNULI"),
     "sectors": _keyword("sectors of each annulus", "integer", "SECTORS"),
     "zone_padding": _keyword("[arcsec] by which fits are wider", "number", "ZONEPAD"),
@@ -110,7 +110,7 @@ _META: dict[str, Any] = {
     "rank_radius": _keyword("[arcsec] within which they were compared", "number", "RANKRAD"),
     "companions": _keyword("separation:PA kept out of fits", "string", "COMPMASK"),
     "companion_radius": _keyword("[lambda/D] radius kept out", "number", "COMPRAD"),
-    "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
+    "kl_modes": _keyword("number of modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
     **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},
 }

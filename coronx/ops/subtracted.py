@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from coronx.ops.images import Images
 from coronx.ops.klip_variance import residual_variance
-from coronx.ops.psf_subtraction import Prepared, fit_targets, prepare
 from coronx.ops.refit import Added, Refit
 from coronx.ops.stamp import OffAxisPsf, Stamp
+from coronx.ops.target_fit import Method, Prepared, fit_targets, prepare
 from coronx.ops.throughput import kept_share
-from coronx.ops.zone_fit import Linear, assemble, fit_zones
+from coronx.ops.zone_fit import assemble, fit_zones
 from coronx.ops.zones import Zone
 
 __all__ = ["Patches", "Subtracted"]
@@ -49,7 +49,9 @@ class Subtracted:
     With references of other stars the residual is linear in the target: light added to it is
     lessened by its own projection on the modes, exactly. Where references show the same
     star at other angles (ADI, ARDI), a companion changes them, too; the whole reduction is then
-    done again with it, but by inner products alone, in which a companion changes few terms.
+    done again with it, but by inner products alone, in which a companion changes few terms. Of NMF
+    that is not possible, and all is as if the same components had a share in the target: exact for
+    a companion too faint to bring one in or out.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ class Subtracted:
     Raises
     ------
     ValueError
-        If no reference has a good pixel.
+        If no reference has a good pixel, or some show the same star and the method is NMF.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Subtracted:
         reference_matrices: Array | None = None,
         truncate: int = 50,
         err: NDArray[np.floating] | None = None,
-        method: Linear = "klip",
+        method: Method = "klip",
         zones: Sequence[Zone] | None = None,
         chosen: Mask | None = None,
         kept_out: Mask | None = None,
@@ -111,8 +113,13 @@ class Subtracted:
         self.shifts = shifts
         self.linear = not bool(np.isfinite(self.reference_matrices).any())
         self._truncate = truncate
-        self._method: Linear = method
+        self._method: Method = method
         self._given = (targets, references, zones, chosen, kept_out)
+        if method == "nmf" and not self.linear:
+            raise ValueError(
+                "the NMF of references that show the same star is not done again with a companion "
+                "in them; subtract by klip or classical, or with references of other stars alone"
+            )
         self._ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
         self._groups = fit_targets(
             self._ready, targets.data, truncate=(truncate,), method=method, shifts=shifts
@@ -197,7 +204,7 @@ class Subtracted:
             fits = fit_zones(
                 np.where(use, flat[rows], 0.0), use, self._ready.data,
                 list(self._ready.chosen[:, rows[0]]), self._ready.zones,
-                truncate=(self._truncate,), method=self._method, known=group.zones,
+                truncate=(self._truncate,), known=group.zones,
             )  # fmt: skip
             left[rows] = flat[rows] - assemble(fits, flat.shape[1])
         return np.where(self._ready.keep, left.reshape(self.shape), np.nan)
@@ -208,28 +215,26 @@ class Subtracted:
         """Return what is left of light, in the targets' own frames: residual with it minus without.
 
         All is done as the subtraction does it, guesses at bad pixels of shifted targets included.
+        NaN where the residual is.
 
         Parameters
         ----------
         added : ndarray (nt, ny, nx)
             Light in the targets, finite.
         references : ndarray (nref, ny, nx), optional
-            Light in the references; by default they show none, and only the light is fitted.
-
-        Returns
-        -------
-        ndarray (nt, ny, nx)
-            NaN where the residual is.
+            Light in the references; by default none. Only the light is fitted then, but for NMF.
         """
-        if references is None:
-            left = added - self._own_models(self._ready, np.asarray(added, float))
-        else:
-            targets, others, zones, chosen, kept_out = self._given
+        targets, others, zones, chosen, kept_out = self._given
+        ready = self._ready
+        if references is not None:
             lit = Images(others.data + references, others.err, others.bad)
             ready = prepare(targets, lit, zones=zones, chosen=chosen, kept_out=kept_out)
-            taken = self._own_models(ready, targets.data + added)
-            left = added - (taken - self._own_models(self._ready, targets.data))
-        return np.where(self._ready.keep, left, np.nan)
+        elif self._method != "nmf":
+            taken = self._own_models(ready, np.asarray(added, float))
+            return np.where(ready.keep, added - taken, np.nan)
+        taken = self._own_models(ready, targets.data + added)
+        taken -= self._own_models(self._ready, targets.data)
+        return np.where(self._ready.keep, added - taken, np.nan)
 
     def kept(self, kernel: NDArray[np.floating]) -> Array:
         """Return which share of a PSF's flux is left at every pixel, (ny, nx).
@@ -249,7 +254,6 @@ class Subtracted:
         return total / self.shape[0]
 
     def _own_models(self, ready: Prepared, data: NDArray[np.floating]) -> Array:
-        """Return what references make of targets, in these' own frames."""
         models = np.empty(self.shape)
         for group in fit_targets(
             ready, data, truncate=(self._truncate,), method=self._method, shifts=self.shifts

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from coronx.ops.klip import Gram, Index, KLBasis, form_modes, gram_matrix, kl_weights
 from coronx.ops.zones import Zone
 
-__all__ = ["Linear", "PreparedZone", "ZoneFit", "assemble", "fit_zones", "prepare_zones", "weigh"]
+__all__ = [
+    "Linear",
+    "PreparedZone",
+    "ZoneFit",
+    "assemble",
+    "fit_zones",
+    "prepare_zones",
+    "solve",
+    "weigh",
+]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -50,11 +59,14 @@ class ZoneFit:
     coefficients : ndarray (ntrunc, nt, 1 + K)
         Of the constant and the modes, zero beyond each truncation; NaN where the target has too
         few good pixels for so many modes.
+    scatter : ndarray (narea,) or None
+        Standard deviation of what is left of the references, where the basis does not tell.
     """
 
     area: Index
     basis: KLBasis | None
     coefficients: Array
+    scatter: Array | None = None
 
 
 def prepare_zones(
@@ -152,7 +164,7 @@ def fit_zones(
         size = 1 if basis is None else len(basis.modes)
         coefficients = np.full((len(truncate), len(values), size), np.nan)
         if basis is not None:
-            _solve(basis, values, use, truncate, coefficients)
+            solve(basis, values, use, truncate, coefficients)
         fits.append(ZoneFit(zone.area, basis, coefficients))
     return fits
 
@@ -202,7 +214,12 @@ def _basis(
     return KLBasis(zone.fit, area, fit_modes, modes, full, eigenvalues)
 
 
-def _solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:
+def solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:
+    """Write the coefficients of targets' least-squares fits into `out`, (ntrunc, nt, 1 + K).
+
+    It is left as it is where a target has too few good pixels for so many modes; others as
+    `fit_zones`'s.
+    """
     whole = basis.fit.size == values.shape[1]
     right = (values if whole else values[:, basis.fit]) @ basis.fit_modes.T
     for n, row in enumerate(right):

@@ -54,7 +54,7 @@ def lit(images, light):
     return Images(images.data + light, images.err, images.bad)
 
 
-@pytest.mark.parametrize("method", ["klip", "classical"])
+@pytest.mark.parametrize("method", ["klip", "classical", "nmf"])
 @pytest.mark.parametrize("shift", [0.0, 0.37])
 def test_rdi_is_the_reduction_with_the_disk_minus_that_without(frames, method, shift):
     targets, references = frames

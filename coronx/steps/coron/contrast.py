@@ -16,7 +16,7 @@ from coronx.models.flux_products import (
     jansky,
     map_fluxes,
 )
-from coronx.models.recipe import parse_companions
+from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
 from coronx.ops.contrast import contrast_map, curve_of
