@@ -240,12 +240,8 @@ class Subtracted:
         """Return which share of a PSF's flux is left at every pixel, (ny, nx).
 
         The share that a filter matched to the PSF finds, <p, (I - P) p> / <p, p>, over the pixels
-        that are good in any target, the references as they are; mean of the targets.
-
-        Parameters
-        ----------
-        kernel : ndarray (odd, odd)
-            The PSF, centred on its middle pixel.
+        that are good in any target, the references as they are; mean of the targets. `kernel`
+        (odd, odd) is the PSF, centred on its middle pixel.
         """
         total = np.zeros(self.shape[1:])
         for group in self._groups:
