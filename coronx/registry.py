@@ -68,6 +68,9 @@ REGISTRY: tuple[Entry, ...] = (
     Entry("coronx.steps.coron.align_refs", "AlignRefsStep", "coronx_align_refs", ("psfalign",)),
     Entry("coronx.steps.coron.klip", "KlipStep", "coronx_klip", ("psfsub", "psfmodel")),
     Entry("coronx.steps.coron.hlsp", "HlspStep", "coronx_hlsp", ("snr", "contrast")),
+    Entry("coronx.steps.coron.detect", "DetectStep", "coronx_detect", ("detect",)),
+    Entry("coronx.steps.coron.contrast", "ContrastStep", "coronx_contrast", ("limits",)),
+    Entry("coronx.steps.coron.extract", "ExtractStep", "coronx_extract", ("extract",)),
     Entry("coronx.pipelines.coron3", "Coron3Pipeline", "coronx_coron3", ("i2d",), True),
 )
 

@@ -86,7 +86,7 @@ class Inputs:
         return cls(targets, stack, shifts, star, matrix, matrices, plan)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reduction:
     """All exposures of a star, subtracted in one way.
 
@@ -121,6 +121,10 @@ class Reduction:
     fwhm_arcsec: float
     pixel_area_sr: float
     mask_places: tuple[tuple[float, float], ...]
+
+    def __repr__(self) -> str:
+        """Return the names of the exposures."""
+        return f"Reduction({', '.join(name_of(model) for model in self.models)})"
 
     @classmethod
     def of(cls, models: Sequence[CubeModel], references: Sequence[Any]) -> "Reduction":

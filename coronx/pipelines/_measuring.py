@@ -17,10 +17,10 @@ __all__ = ["MEASURES", "measure", "set_up"]
 
 log = logging.getLogger(__name__)
 
-# In this order: a candidate's flux and place are fitted where it was detected.
+# In this order: what was detected is no noise, and is fitted.
 MEASURES: dict[str, type[MeasuringStep]] = {
-    "contrast": ContrastStep,
     "detect": DetectStep,
+    "contrast": ContrastStep,
     "extract": ExtractStep,
 }
 _OPTIONS = tuple(ConfigObj(MEASURING.splitlines(), _inspec=True, interpolation=False))
@@ -49,14 +49,14 @@ def set_up(pipeline: Any) -> None:
     if told and not told[0].knows_psf():
         log.warning(
             "No PSF of a companion: no contrast, no detections. Give psf_file, unocculted or "
-            "stpsf_path (or STPSF_PATH)"
+            "data_path (or STPSF_PATH)"
         )
         for step in told:
             step.skip = True
     elif not pipeline.contrast.skip and not pipeline.contrast.knows_star():
         log.warning(
             "The star's flux is not known: no contrast. Give star_jy, or star_mag with star_band "
-            "and star_type, or an exposure of the star (unocculted, acquisition)"
+            "and spectral_type, or an exposure of the star (unocculted, acquisition)"
         )
         pipeline.contrast.skip = True
 
@@ -67,19 +67,24 @@ def measure(pipeline: Any, combined: Combined) -> None:
     if all(step.skip for step in steps.values()):
         return
     reduction = Reduction.of(combined.subtracted, combined.aligned)
-    found = None
+    detected: Any = None
+    known = list(reduction.recipe.companions)
     for name, step in steps.items():
         if step.skip:
             continue
-        if name == "extract":
-            if found is None or not len(found):
-                log.info("No candidate to fit a companion to")
+        if name == "contrast" and step.companions is None:
+            found = [
+                (row["separation"], row["pa"]) for row in ([] if detected is None else detected)
+            ]
+            step.companions = [f"{away:.3f}:{angle:.2f}" for away, angle in [*known, *found]]
+        if name == "extract" and step.guess is None and step.candidates is None:
+            if detected is None or not len(detected):
+                log.info("No candidate, and so no companion to fit")
                 continue
-            step.candidates = found
-        step.output_file = combined.product
-        products = step.run(reduction)
-        for product in products if isinstance(products, list) else [products]:
-            if name == "detect":
-                found = product.candidates
-            if pipeline.save_results:
-                step.save_model(product, output_file=combined.product, force=True)
+            product = step.run(reduction, None, detected)
+        else:
+            product = step.run(reduction)
+        if name == "detect":
+            detected = product.candidates
+        if pipeline.save_results:
+            step.save_model(product, output_file=combined.product, force=True)

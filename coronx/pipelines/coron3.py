@@ -20,10 +20,12 @@ from coronx.models.writing import check_folder
 from coronx.pipelines._chain import CHAIN, DEFAULTS
 from coronx.pipelines._combined import Combined
 from coronx.pipelines._library import library_of, remember
+from coronx.pipelines._measuring import MEASURES, measure, set_up
 from coronx.pipelines._settings import mode_settings
 from coronx.pipelines._star import Star, locate
 from coronx.steps._guest import Guest, crds_context
 from coronx.steps.coron._base import CoronStep, bit_mask
+from coronx.steps.coron._measuring import MEASURING
 from coronx.steps.coron.align_refs import AlignRefsStep
 from coronx.steps.coron.hlsp import HlspStep
 from coronx.steps.coron.klip import KlipStep
@@ -43,7 +45,8 @@ class Coron3Pipeline(Guest, JwstPipeline):
 
     class_alias = "coronx_coron3"
 
-    spec = """
+    spec = (
+        """
         suffix = string(default='i2d')  # Suffix of the combined product
         save_intermediate_results = boolean(default=True)  # Save _crfints, _psfstack and _psfalign too
         star_center = float_list(min=2,max=2,default=None)  # Star's 0-based x, y in the first science exposure; by default from the WCS
@@ -56,6 +59,8 @@ class Coron3Pipeline(Guest, JwstPipeline):
         reference_exclude = force_list(default=list())  # Names of stars that are not to be used
         reference_max = integer(default=None,min=1)  # Largest number of exposures found there: those nearest in time
     """  # noqa: E501
+        + MEASURING
+    )
 
     step_defs = {  # noqa: RUF012 (the host's interface)
         **CHAIN,
@@ -64,6 +69,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         "klip": KlipStep,
         "resample": ResampleStep,
         "hlsp": HlspStep,
+        **MEASURES,
     }
 
     @classmethod
@@ -112,6 +118,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         if library is not None:
             library.extend(members)
         self._check(members)
+        set_up(self)
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
         self._set_up()
@@ -133,19 +140,19 @@ class Coron3Pipeline(Guest, JwstPipeline):
             target = science.pop(0)
             blender.accumulate(target)
             name = self._plain(name_of(target))
-            aligned = self._align(target, stack, name)
+            aligned, file = self._align(target, stack, name)
             star = locate(target, aligned, first, given=self.star_center)
             first = first or star
             record_star(target, star.place)
             for label, subtracted in self._subtract(target, aligned):
                 if label not in combined:
                     combined[label] = Combined(members, label, Rolls(self.mask_threshold))
-                self._keep(combined[label], subtracted, aligned, star, first)
+                combined[label].aligned.append(aligned)
+                combined[label].aligned_names.append(file)
+                self._keep(combined[label], subtracted, star, first)
         return [self._finish(one, blender, members, first) for one in combined.values()][-1]
 
-    def _keep(
-        self, combined: Combined, subtracted: CubeModel, aligned: Any, star: Star, first: Star
-    ) -> None:
+    def _keep(self, combined: Combined, subtracted: CubeModel, star: Star, first: Star) -> None:
         """Save a subtracted exposure, and take what is needed to combine and measure it."""
         name = self._plain(name_of(subtracted))
         remember(subtracted, combined.members.note)
@@ -154,7 +161,6 @@ class Coron3Pipeline(Guest, JwstPipeline):
                 self.save_model(subtracted, output_file=name, suffix="psfsub", acid=self.asn_id)
             )
         combined.subtracted.append(subtracted)
-        combined.aligned.append(aligned)
         offset = 0.0
         for n, image in enumerate(combined.rolls.split(subtracted)):
             offset = move_wcs(image, star.at(n), first.sky)
@@ -246,22 +252,24 @@ class Coron3Pipeline(Guest, JwstPipeline):
         for model in (*science, *psf):
             check_good(model)
 
-    def _save(self, model: Any, name: str, **kwargs: Any) -> None:
-        if self.save_results and self.save_intermediate_results:
-            self.save_model(model, output_file=name, **kwargs)
-
-    def _align(self, target: CubeModel, stack: CubeModel | None, name: str) -> Any:
-        """Return the references aligned to a target; None if there are none."""
-        if stack is None:
+    def _save(self, model: Any, name: str, **kwargs: Any) -> str | None:
+        if not (self.save_results and self.save_intermediate_results):
             return None
+        return self.save_model(model, output_file=name, **kwargs)
+
+    def _align(
+        self, target: CubeModel, stack: CubeModel | None, name: str
+    ) -> tuple[Any, str | None]:
+        """Return the references aligned to a target, None if there are none, and their file."""
+        if stack is None:
+            return None, None
         if self.align_refs.skip:
             # A skipped step returns its first input, which is the target: never that.
             log.warning("align_refs is skipped: references are used as they are")
             stack.meta.cal_step.align_psfs = "SKIPPED"
-            return stack
+            return stack, None
         aligned = self.align_refs.run(target, stack)
-        self._save(aligned, name, suffix="psfalign", acid=self.asn_id)
-        return aligned
+        return aligned, self._save(aligned, name, suffix="psfalign", acid=self.asn_id)
 
     def _subtract(self, target: CubeModel, aligned: Any) -> list[tuple[str, CubeModel]]:
         """Return the target without its star for each number of modes, and that number's label."""
@@ -279,6 +287,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         self, combined: Combined, blender: ModelBlender, members: Members, first: Star
     ) -> ImageModel | None:
         """Combine the rolls, and measure what is left."""
+        combined.write()
         if self.resample.skip:
             log.warning("resample is skipped: no combined image, no map, no curve")
             return None
@@ -292,6 +301,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
             for product in self.hlsp.run(result):
                 if self.save_results:
                     self.hlsp.save_model(product, output_file=combined.product, force=True)
+        measure(self, combined)
         if combined.label and self.save_results:
             self.save_model(result, output_file=combined.product, suffix="i2d", force=True)
         return result

@@ -10,7 +10,7 @@ from scipy.signal import fftconvolve
 
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap, flux_map
-from coronx.ops.klip import kl_basis, project
+from coronx.ops.klip import kl_basis
 
 SCALE = 0.063
 
@@ -58,6 +58,16 @@ def gaussian(shape, x, y, fwhm):
 
 def gaussian_kernel(fwhm: float, half: int = 7) -> np.ndarray:
     return gaussian((2 * half + 1, 2 * half + 1), half, half, fwhm)
+
+
+def fitted(targets: np.ndarray, good: np.ndarray, modes: np.ndarray) -> np.ndarray:
+    """Return the least-squares fits of targets by modes over their good pixels."""
+    flat = targets.reshape(len(targets), -1)
+    fits = [
+        np.linalg.lstsq(modes[:, use].T, row[use], rcond=None)[0] @ modes
+        for row, use in zip(flat, good.reshape(flat.shape), strict=True)
+    ]
+    return np.reshape(fits, targets.shape)
 
 
 @dataclass
@@ -117,10 +127,10 @@ def empty_fields(
             light = np.abs(static + change * fields(len(rolls))) ** 2 * halo
         elif n % each == 0:
             light = np.abs(static) ** 2 * halo * np.ones(shape)
-            light = project(light, np.ones(shape, bool), basis).model.clip(min=0.0)
+            light = fitted(light, np.ones(shape, bool), basis.modes).clip(min=0.0)
         err = np.sqrt(1.0 + 0.05 * light)
         target = light + rng.normal(size=shape) * err
-        residual = target - project(target, ~bad, basis).model
+        residual = target - fitted(target, ~bad, basis.modes)
         residual[bad] = np.nan
         parts = [
             Frames(residual[k : k + 1], err[k : k + 1], star, matrices[k : k + 1], left=left)

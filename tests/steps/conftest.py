@@ -1,6 +1,10 @@
 import json
 
+import numpy as np
 import pytest
+from astropy.io import fits
+
+from tests.steps.subtracted_rolls import TRUTH, WIDTH
 
 DITHERS = ((0.6, -0.4), (-0.3, 0.8), (1.1, 0.2), (-0.9, -0.7))
 
@@ -40,6 +44,46 @@ def aligned(target, stack):
     from coronx import AlignRefsStep
 
     return AlignRefsStep.call(target, stack)
+
+
+@pytest.fixture(scope="session")
+def gaussian_psf(tmp_path_factory):
+    """File with the PSF of `make_exposure`'s companions."""
+    y, x = np.indices((21, 21)) - 10.0
+    path = tmp_path_factory.mktemp("psf") / "psf.fits"
+    fits.writeto(path, np.exp(-0.5 * (x**2 + y**2) / WIDTH**2).astype("f4"))
+    return str(path)
+
+
+def _rolls(make_exposure, stack_of, **options):
+    targets = [
+        make_exposure(f"target_{n:05d}_nrcalong_calints.fits", seed=n, roll=roll, companion=TRUTH)
+        for n, roll in enumerate((30.0, 40.0), start=1)
+    ]
+    from coronx import AlignRefsStep, KlipStep
+
+    aligned = [AlignRefsStep.call(target, stack_of(targets)) for target in targets]
+    pairs = zip(targets, aligned, strict=True)
+    return [KlipStep.call(*pair, truncate=4, **options) for pair in pairs], aligned
+
+
+@pytest.fixture(scope="session")
+def subtracted_rolls(make_exposure, stack):
+    """Two rolls of a star with a companion, subtracted, and the references aligned to each."""
+    return _rolls(make_exposure, lambda _: stack)
+
+
+@pytest.fixture(scope="session")
+def adi_rolls(make_exposure, references):
+    """The same rolls, each other's references beside those of other stars."""
+    from coronx import StackRefsStep
+
+    return _rolls(
+        make_exposure,
+        lambda targets: StackRefsStep.call([*references, *targets]),
+        strategy="ardi",
+        least_rotation=0.5,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,8 @@ class MeasuringStep(CoronStep):
                 self.set_primary_input(association.product, exclusive=False)
                 subtracted, references = association.of("science"), association.of("psf")
         models = [self.open_cube(item) for item in _several(subtracted)]
+        if isinstance(subtracted, list | tuple | ModelContainer) and models:
+            self.set_primary_input(models[0], exclusive=False)  # a list has no name
         stacks = [self._open_stack(item) for item in _several(references)]
         return Reduction.of(models, stacks)
 

@@ -1,0 +1,189 @@
+"""Products on a grid about the star: the flux of a point source there, limits, candidates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.table import QTable
+from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
+
+from coronx.errors import InputError, name_of
+from coronx.models.pointing import find_star, sky_of
+from coronx.models.reduction import Reduction
+from coronx.models.schema import extend
+from coronx.ops.flux_grid import FluxGrid
+from coronx.ops.flux_map import FluxMap, flux_map
+from coronx.ops.stamp import OffAxisPsf
+from coronx.ops.throughput_profile import throughput_profile
+
+__all__ = ["CANDIDATES", "LIMITS", "as_ecsv", "describe", "flux_schema", "jansky", "map_fluxes"]
+
+_SEPARATIONS = 12  # at which the throughput of ADI is measured
+
+# Name, type, unit.
+LIMITS = [
+    ("separation", "float64", "arcsec"),
+    ("separation_ld", "float64", ""),
+    ("sigma", "float64", "Jy"),
+    *((name, "float64", "") for name in ("factor", "raw", "calibrated", "throughput")),
+    ("transmission", "float64", ""),
+    ("count", "float64", ""),
+]
+CANDIDATES = [
+    ("number", "int32", ""),
+    *((name, "float64", "deg") for name in ("ra", "dec")),
+    *((name, "float64", "arcsec") for name in ("east", "east_sigma", "north", "north_sigma")),
+    *((name, "float64", "arcsec") for name in ("separation", "separation_sigma")),
+    *((name, "float64", "deg") for name in ("pa", "pa_sigma")),
+    *((name, "float64", "Jy") for name in ("flux", "flux_sigma")),
+    *((name, "float64", "") for name in ("contrast", "contrast_sigma", "snr", "sigmas")),
+    *((name, "float64", "") for name in ("false_alarm_place", "false_alarm_field", "stim")),
+]
+
+
+def flux_schema(
+    images: dict[str, tuple[str, str]], tables: dict[str, tuple[str, str, Any]]
+) -> dict[str, Any]:
+    """Return a schema with images {name: (title, HDU)}, tables {name: (title, HDU, columns)}.
+
+    With the keywords that tell how they were made, in meta.coronx.
+    """
+    keywords = {
+        "star_jy": ("[Jy] star's flux density", "number", "STARJY"),
+        "star_jy_sigma": ("[Jy] its 1-sigma error", "number", "STARJYSG"),
+        "star_jy_source": ("where the star's flux is from", "string", "STARJYSR"),
+        "fwhm": ("[arcsec] of the PSF", "number", "PSFFWHM"),
+        "false_alarm": ("false-alarm probability of the threshold", "number", "FALSEALM"),
+        "threshold": ("threshold in sigmas of a Gaussian", "number", "THRESH"),
+        "stim_threshold": ("largest value of the inverse STIM map", "number", "STIMTHR"),
+    }
+    record = {
+        name: {"title": title, "type": kind, "fits_keyword": keyword}
+        for name, (title, kind, keyword) in keywords.items()
+    }
+    properties: dict[str, Any] = {
+        "meta": {
+            "type": "object",
+            "properties": {"coronx": {"type": "object", "properties": record}},
+        }
+    }
+    for name, (title, hdu) in images.items():
+        properties[name] = {"title": title, "fits_hdu": hdu, "ndim": 2, "datatype": "float32"}
+    for name, (title, hdu, columns) in tables.items():
+        kinds = [
+            {"name": column, "datatype": kind, **({"unit": unit} if unit else {})}
+            for column, kind, unit in columns
+        ]
+        properties[name] = {"title": title, "fits_hdu": hdu, "datatype": kinds}
+    return {"type": "object", "properties": properties}
+
+
+def jansky(reduction: Reduction) -> float:
+    """Return the Jy of a flux of one MJy/sr in one pixel."""
+    return 1e6 * reduction.pixel_area_sr
+
+
+def map_fluxes(
+    reduction: Reduction, psfs: Sequence[OffAxisPsf], *, outer: float | None = None
+) -> FluxMap:
+    """Return the flux of a point source on a grid about the star, in MJy/sr times a pixel.
+
+    What the subtraction leaves is said by each exposure where references are other stars, and
+    measured with artificial companions where they are the same one (ADI, ARDI).
+
+    Parameters
+    ----------
+    reduction : Reduction
+        All exposures.
+    psfs : sequence of OffAxisPsf
+        The PSF in each.
+    outer : float, optional
+        Half of the grid's side in arcsec; by default it holds every frame's edges.
+
+    Raises
+    ------
+    InputError
+        If no place can be measured.
+    """
+    scale = reduction.scale_arcsec
+    if outer is None:
+        reach = max(
+            max(x, y, part.shape[2] - 1 - x, part.shape[1] - 1 - y)
+            for part in reduction.parts
+            for x, y in [part.star]
+        )
+    else:
+        reach = outer / scale
+    grid = FluxGrid(max(int(np.ceil(reach)), 1), scale)
+    psf_of = dict(zip(map(id, reduction.parts), psfs, strict=True))
+    options: dict[str, Any] = {"grid": grid}
+    try:
+        if not all(part.linear for part in reduction.parts):
+            options["throughput"] = _measured(reduction, psfs, psf_of, grid)
+        made = flux_map(reduction.parts, lambda part: psf_of[id(part)], **options)
+    except ValueError as err:
+        raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
+    if not np.isfinite(made.flux).any():
+        raise InputError(
+            f"{name_of(reduction.models[0])}: no good pixel about the star; subtract it with other "
+            "zones or references"
+        )
+    return made
+
+
+def _measured(reduction: Reduction, psfs: Any, psf_of: Any, grid: FluxGrid) -> Any:
+    """Return the throughput as a function of separation, by forward modelling."""
+    whole = flux_map(
+        reduction.parts,
+        lambda part: psf_of[id(part)],
+        grid=grid,
+        throughput=np.ones(grid.shape),
+    )
+    typical = float(np.nanmedian(whole.sigma))
+    if not np.isfinite(typical):
+        raise ValueError("no good pixel about the star")
+    fwhm = reduction.fwhm_arcsec
+    separations = np.geomspace(fwhm, max(grid.half * grid.scale, 1.5 * fwhm), _SEPARATIONS)
+    half = max(round(1.5 * fwhm / grid.scale), 2)
+    share = throughput_profile(reduction.parts, psfs, separations, flux=5.0 * typical, half=half)
+    known = np.isfinite(share)
+    if not known.any():
+        raise ValueError("no companion leaves anything anywhere")
+    return lambda separation: np.interp(separation, separations[known], share[known])
+
+
+def describe(model: JwstDataModel, reduction: Reduction, star: Any, grid: FluxGrid) -> None:
+    """Write the star's flux, the PSF's width and the grid's WCS into a product."""
+    record = extend(model).meta.coronx
+    record.fwhm = reduction.fwhm_arcsec
+    if star is not None:
+        record.star_jy, record.star_jy_source = star.jansky, star.source
+        if np.isfinite(star.relative_sigma):
+            record.star_jy_sigma = star.jansky * star.relative_sigma
+    first = reduction.models[0]
+    sky = sky_of(first, find_star(first))
+    record.star_ra, record.star_dec = float(sky.ra.deg), float(sky.dec.deg)
+    record.star_x = record.star_y = grid.half + 1.0
+    record.star_source = "middle of the grid"
+    if "wcsinfo" not in model.schema["properties"]["meta"]["properties"]:
+        # A ContrastModel has no keywords of a WCS.
+        known = ImageModel().schema["properties"]["meta"]["properties"]["wcsinfo"]
+        meta = {"type": "object", "properties": {"wcsinfo": known}}
+        model.extend_schema({"type": "object", "properties": {"meta": meta}})
+    info = model.meta.wcsinfo
+    info.wcsaxes, info.ctype1, info.ctype2 = 2, "RA---TAN", "DEC--TAN"
+    info.cunit1 = info.cunit2 = "deg"
+    info.crpix1 = info.crpix2 = grid.half + 1.0
+    info.crval1, info.crval2 = record.star_ra, record.star_dec
+    info.cdelt1, info.cdelt2 = -grid.scale / 3600.0, grid.scale / 3600.0
+    info.pc1_1, info.pc1_2, info.pc2_1, info.pc2_2 = 1.0, 0.0, 0.0, 1.0
+
+
+def as_ecsv(table: np.ndarray, columns: Sequence[tuple[str, str, str]]) -> QTable:
+    """Return a table of a product with its units."""
+    made = QTable()
+    for name, kind, unit in columns:
+        values = np.asarray(table[name]).astype(kind)
+        made[name] = values * units.Unit(unit) if unit else values
+    return made

@@ -1,0 +1,91 @@
+"""What a subtraction leaves of a companion at each separation, where references show it, too."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coronx.ops.stamp import OffAxisPsf, Stamp
+from coronx.ops.subtracted import Patches
+
+__all__ = ["Responding", "throughput_profile"]
+
+Array = NDArray[np.float64]
+
+
+class Responding(Protocol):
+    """A subtraction that can be asked what it leaves of a companion."""
+
+    def places(self, east: float, north: float) -> Array:
+        """Return where a place on the sky is in each frame, (n, 2)."""
+        ...
+
+    def response(
+        self, psf: OffAxisPsf, east: float, north: float, flux: float = 1.0, *, half: int
+    ) -> Patches:
+        """Return what a companion changes in the residuals around its place."""
+        ...
+
+
+def throughput_profile(
+    parts: Sequence[Responding],
+    psfs: Sequence[OffAxisPsf],
+    separations: Array,
+    *,
+    flux: float,
+    half: int,
+    angles: int = 6,
+) -> Array:
+    """Return the share of a companion's matched-filter flux that is left, against separation.
+
+    A companion is put at `angles` position angles of each separation, one at a time, and the
+    subtraction is asked what it makes of it, the references' part in it included.
+
+    Parameters
+    ----------
+    parts : sequence of Responding
+        Exposures.
+    psfs : sequence of OffAxisPsf
+        The PSF in each.
+    separations : ndarray (n,)
+        Arcsec.
+    flux : float
+        Of the companion: what an ADI reduction leaves depends on it, a little.
+    half : int
+        The filter has (2 half + 1) pixels a side.
+    angles : int
+        Number of position angles.
+
+    Returns
+    -------
+    ndarray (n,)
+        NaN where no exposure has a good pixel.
+    """
+    share = np.full(len(separations), np.nan)
+    for n, separation in enumerate(separations):
+        left = whole = 0.0
+        for angle in 2.0 * np.pi * (np.arange(angles) + 0.5 * (n % 2)) / angles:
+            east, north = separation * np.sin(angle), separation * np.cos(angle)
+            for part, psf in zip(parts, psfs, strict=True):
+                change = part.response(psf, east, north, flux, half=half)
+                for k, (x, y) in enumerate(part.places(east, north)):
+                    good = np.isfinite(change.values[k]) & (change.err[k] > 0.0)
+                    if not good.any():
+                        continue
+                    weight = 1.0 / float(np.mean(change.err[k][good] ** 2))
+                    shape = _template(psf, float(x), float(y), change, k)[good]
+                    left += weight * float(shape @ change.values[k][good]) / flux
+                    whole += weight * float(shape @ shape)
+        if whole > 0.0:
+            share[n] = left / whole
+    return share
+
+
+def _template(psf: OffAxisPsf, x: float, y: float, change: Patches, frame: int) -> Array:
+    """Return the PSF at a place, cut as the patch of a frame is."""
+    stamp = psf(x, y)
+    out = np.zeros(change.values.shape[1:])
+    row, col = int(change.rows[frame]), int(change.cols[frame])
+    Stamp(stamp.values, stamp.row - row, stamp.col - col).add_to(out)
+    return out

@@ -1,0 +1,151 @@
+"""Contrast limits: how faint a companion would have been seen beside the star."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stdatamodels.jwst.datamodels import ContrastModel
+
+from coronx.errors import InputError, name_of
+from coronx.models.flux_products import (
+    LIMITS,
+    as_ecsv,
+    describe,
+    flux_schema,
+    jansky,
+    map_fluxes,
+)
+from coronx.models.recipe import parse_companions
+from coronx.models.reduction import Reduction
+from coronx.models.schema import extend
+from coronx.ops.contrast import contrast_map, curve_of
+from coronx.ops.small_sample import FIVE_SIGMA
+from coronx.steps.coron._measuring import MEASURING, MeasuringStep
+
+__all__ = ["ContrastStep", "known_companions"]
+
+log = logging.getLogger(__name__)
+
+_IMAGES = {
+    "contrast_map": ("Calibrated contrast limit", "LIMITMAP"),
+    "raw_map": ("Limit without corrections", "RAWMAP"),
+    "throughput": ("Share that the subtraction leaves", "THROUGH"),
+    "transmission": ("Share that the mask lets pass", "TRANSMIT"),
+}
+
+
+class ContrastStep(MeasuringStep):
+    """Measure how faint a companion would have been seen, as a curve and as a map.
+
+    The flux of a point source is fitted at every place; the noise of that map in rings about the
+    star, with the threshold that few resolution elements need, is the limit. It is corrected for
+    what the subtraction and the mask take.
+    """
+
+    class_alias = "coronx_contrast"
+
+    spec = (
+        """
+        false_alarm = float(default=None)  # Probability of noise above the limit at one place; by default that of five sigma
+        outer = float(default=None)  # Half of the map's side in arcsec; by default it holds the whole frame
+        companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
+        companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
+        robust = boolean(default=False)  # Noise by median absolute deviation
+        suffix = string(default='limits')  # Suffix of the product
+    """  # noqa: E501
+        + MEASURING
+    )
+
+    def process(self, subtracted: Any, references: Any = None) -> ContrastModel:
+        """Measure the limits.
+
+        Parameters
+        ----------
+        subtracted : str, Path, CubeModel, list, ModelContainer or Reduction
+            Association of ``_psfsub`` and ``_psfalign`` products, or exposures.
+        references : str, Path, CubeModel or list of them, optional
+            Without an association, the references aligned to each exposure.
+
+        Returns
+        -------
+        ContrastModel
+            The host's table of radius in pixels and sigma in Jy; the table ``limits``; maps north
+            up and east left, the star in the middle.
+
+        Raises
+        ------
+        InputError
+            If the inputs cannot be used, or no place has a limit.
+        """
+        chance = FIVE_SIGMA if self.false_alarm is None else self.false_alarm
+        if not 0.0 < chance < 0.5:
+            raise InputError(f"false_alarm = {chance}: give a probability, above 0 and below 0.5")
+        reduction = self.open_reduction(subtracted, references)
+        psfs = self.psfs(reduction)
+        star = self.star(reduction, psfs)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        unit, fwhm = jansky(reduction), reduction.fwhm_arcsec
+        known = known_companions(self, reduction)
+        common = {"fwhm": fwhm, "star_flux": star.jansky / unit, "masked": known}
+        limits = contrast_map(fluxes, **common, false_alarm=chance, robust=self.robust)
+        grid = fluxes.grid
+        at = np.arange(fwhm, grid.half * grid.scale, 0.5 * fwhm)
+        curve = curve_of(limits, fluxes, at, **common)
+        if not np.isfinite(curve.calibrated).any():
+            raise InputError(
+                f"{name_of(reduction.models[0])}: nothing left to tell the noise from at any "
+                "separation; mask fewer companions, or a smaller radius"
+            )
+        result = ContrastModel()
+        result.update(reduction.models[0])
+        extend(result).extend_schema(
+            flux_schema(_IMAGES, {"limits": ("Limits about the star", "LIMITS", LIMITS)})
+        )
+        describe(result, reduction, star, grid)
+        result.meta.coronx.false_alarm = chance
+        for name, image in zip(
+            _IMAGES,
+            (limits.calibrated, limits.raw, fluxes.throughput, fluxes.transmission),
+            strict=True,
+        ):
+            setattr(result, name, image.astype(np.float32))
+        table = np.zeros(at.size, result.get_dtype("limits"))
+        for name, _, _ in LIMITS:
+            table[name] = at / fwhm if name == "separation_ld" else getattr(curve, name)
+        table["sigma"] *= unit
+        result.limits = table
+        plain = np.zeros(at.size, result.get_dtype("contrast_table"))
+        plain["radius"], plain["sigma"] = at / grid.scale, table["sigma"]
+        result.contrast_table = plain
+        _tell(table)
+        return result
+
+    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Save the product, and its curve beside it as ECSV."""
+        path = super().save_model(model, *args, **kwargs)
+        if isinstance(path, str | Path):
+            table = as_ecsv(model.limits, LIMITS)
+            table.write(Path(path).with_suffix(".ecsv"), format="ascii.ecsv", overwrite=True)
+        return path
+
+
+def known_companions(step: Any, reduction: Reduction) -> list[tuple[float, float, float]]:
+    """Return (east, north, radius) in arcsec of companions that a step is to leave out."""
+    told = step.companions
+    found = reduction.recipe.companions if told is None else parse_companions(told)
+    radius = step.companion_radius * reduction.fwhm_arcsec
+    return [
+        (away * np.sin(np.radians(angle)), away * np.cos(np.radians(angle)), radius)
+        for away, angle in found
+    ]
+
+
+def _tell(table: np.ndarray) -> None:
+    for near in (0.5, 1.0, 2.0):
+        row = table[np.abs(table["separation"] - near).argmin()]
+        if abs(row["separation"] - near) < 0.2 and np.isfinite(row["calibrated"]):
+            log.info(
+                'Contrast %.2g at %.2f" (throughput %.2f, transmission %.2f)',
+                row["calibrated"], row["separation"], row["throughput"], row["transmission"],
+            )  # fmt: skip
