@@ -118,9 +118,7 @@ def throughput_errors(
                 psf(float(x), float(y)).add_to(image, flux)
                 own = _cut(image, told.rows[n], told.cols[n], 2 * half + 1)
                 good = np.isfinite(told.values[n]) & np.isfinite(true[n]) & np.isfinite(own)
-                row = [
-                    float((own * image)[good].sum()) for image in (told.values[n], true[n], own)
-                ]
+                row = [float((own * image)[good].sum()) for image in (told.values[n], true[n], own)]
                 sums += row
                 still += row if not moves[n].any() else np.zeros(3)
                 if good.any():
@@ -133,7 +131,12 @@ def throughput_errors(
 
 
 def chain_errors(
-    seen: TwoRolls, rolls: Rolls, where: Sequence[tuple[float, float]], flux: float, *, half: int = 8
+    seen: TwoRolls,
+    rolls: Rolls,
+    where: Sequence[tuple[float, float]],
+    flux: float,
+    *,
+    half: int = 8,
 ) -> np.ndarray:
     """Return relative errors of the share left, beside companions put into the exposures.
 

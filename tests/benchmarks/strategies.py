@@ -32,6 +32,8 @@ _OTHERS = {"bar": "nircam-bar", "4QPM": "miri-4qpm"}
 _MIRI = (1.0, 2.0, 3.0, 4.0)
 _COUNTS = {"rdi": (1, 2, 3, 5, 10, 50), "adi": (50,), "ardi": (1, 2, 3, 5, 10, 50)}
 _ANNULI = (0.5, 1.0, 1.5, 2.0, 3.0)  # arcsec; MIRI's are twice as wide
+# Where lambda/D is wide, 10 deg are not one of them at 1 arcsec, and ADI would be refused.
+_LEAST = {"bar": 0.4, "4QPM": 0.4}
 _ZONES: dict[str, dict[str, Any]] = {
     "annuli": {},
     "annuli, padded": {"zone_padding": 0.5},
@@ -52,8 +54,11 @@ def study(name: str, seen: TwoRolls) -> dict[str, Any]:
             changes = {"annuli": [wide * edge for edge in _ANNULI], **options}
             changes["zone_padding"] = wide * options.get("zone_padding", 0.0)
             runs.append((strategy, zones, changes, (50,)))
+    least = _LEAST.get(name, 1.0)
     for strategy, zones, options, counts in runs:
-        for count, models in seen.subtracted(strategy, counts, **options).items():
+        for count, models in seen.subtracted(
+            strategy, counts, least_rotation=least, **options
+        ).items():
             reduction = seen.reduction(models)
             limits = seen.limits(reduction, seen.psfs(reduction), at)
             found[f"{strategy}/{zones}/{count}"] = {

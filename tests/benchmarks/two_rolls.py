@@ -131,9 +131,7 @@ class TwoRolls:
             if not np.isfinite(known).any():
                 return Limits(*np.full((3, at.size), np.nan))
         made = flux_map(reduction.parts, lambda part: of[id(part)], grid=grid, throughput=left)
-        curve = contrast_curve(
-            made, fwhm=reduction.fwhm_arcsec, star_flux=star, separations=at
-        )
+        curve = contrast_curve(made, fwhm=reduction.fwhm_arcsec, star_flux=star, separations=at)
         expected = np.full(at.size, np.nan)
         for k, separation in enumerate(at):
             ring = np.abs(grid.separation - separation) < 0.25 * reduction.fwhm_arcsec
