@@ -8,12 +8,15 @@ import argparse
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.two_rolls import SEPARATIONS, TwoRolls, observe
+from coronx.simulate import SCENES
+from tests.benchmarks.strategy_proofs import coverage_table, injection_table, table
+from tests.benchmarks.two_rolls import SEPARATIONS, TwoRolls, observe, rolls_apart
 
 __all__ = ["main"]
 
@@ -75,7 +78,7 @@ def separations(name: str) -> tuple[float, ...]:
 
 def measured(name: str, seed: int, work: Path) -> dict[str, Any]:
     """Return the figures of one scene, from the folder if they are there."""
-    kept = work / f"{name.replace(' ', '-').replace(',', '')}-{seed}.json"
+    kept = _file(name, seed, work)
     if not kept.is_file():
         with tempfile.TemporaryDirectory() as folder:
             ready, changes = _OTHERS.get(name, "nircam-round"), _ROUND.get(name, {})
@@ -83,6 +86,10 @@ def measured(name: str, seed: int, work: Path) -> dict[str, Any]:
             kept.write_text(json.dumps(study(name, seen)))
         print(kept.name, flush=True)
     return json.loads(kept.read_text())
+
+
+def _file(name: str, seed: int, work: Path) -> Path:
+    return work / f"{name.replace(' ', '-').replace(',', '')}-{seed}.json"
 
 
 class Figures:
@@ -105,10 +112,16 @@ def depth_table(figures: dict[str, Figures]) -> str:
     """Return RDI's limits, and those of the others over them."""
     rows = []
     for name, own in figures.items():
-        rdi, adi, ardi = (own.mean(f"{s}/frame/50") for s in ("rdi", "adi", "ardi"))
+        rdi = own.mean("rdi/frame/50")
         where = ", ".join(f'{s:g}"' for s in separations(name))
-        rows.append((name, where, _limits(rdi), _shares(adi / rdi), _shares(ardi / rdi)))
-    return _table(("scene", "at", "RDI", "ADI / RDI", "ARDI / RDI"), rows)
+        cells = [
+            _shares(own.mean(f"{strategy}/{zones}/50") / rdi)
+            for zones in ("frame", "annuli")
+            for strategy in ("rdi", "adi", "ardi")
+        ]
+        rows.append((f"{name} ({len(own.seeds)})", where, _limits(rdi), *cells[1:]))
+    others = ("ADI", "ARDI", "RDI, annuli", "ADI, annuli", "ARDI, annuli")
+    return table(("scene (draws)", "at", "RDI", *others), rows)
 
 
 def cause_table(figures: dict[str, Figures]) -> str:
@@ -123,7 +136,25 @@ def cause_table(figures: dict[str, Figures]) -> str:
         rows.append((name, *cells))
     head = ("scene", *(f"{what} {s}" for what in ("excess", "throughput") for s in
                        ("RDI", "ADI", "ARDI")))  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
+
+
+def pointing_table(figures: dict[str, Figures], work: Path) -> str:
+    """Return each draw's limits in annuli over RDI's there, by how far the rolls lie apart."""
+    rows = []
+    for name, own in figures.items():
+        if name in _OTHERS:
+            continue
+        for draw in range(1, len(own.seeds) + 1):
+            one = Figures([measured(name, draw, work)])
+            scene = replace(SCENES["nircam-round"], seed=draw, **_ROUND[name])
+            rdi = one.mean("rdi/annuli/50")[1:]
+            cells = [_shares(one.mean(f"{s}/annuli/50")[1:] / rdi) for s in ("adi", "ardi")]
+            rows.append((rolls_apart(scene), f"{name}, {draw}", *cells))
+    rows.sort()
+    where = ", ".join(f'{s:g}"' for s in SEPARATIONS[1:])
+    head = ("scene, draw", "rolls apart, mas", f"ADI / RDI at {where}", "ARDI / RDI")
+    return table(head, [(name, f"{apart:.0f}", *cells) for apart, name, *cells in rows])
 
 
 def modes_table(figures: dict[str, Figures]) -> str:
@@ -137,19 +168,20 @@ def modes_table(figures: dict[str, Figures]) -> str:
                 for n in _COUNTS["rdi"][:-1]
             ]
             rows.append((name, strategy.upper(), *cells))
-    return _table(("scene", "strategy", *(str(n) for n in _COUNTS["rdi"][:-1])), rows)
+    return table(("scene", "strategy", *(str(n) for n in _COUNTS["rdi"][:-1])), rows)
 
 
 def zones_table(figures: dict[str, Figures]) -> str:
     """Return limits in zones over those in the whole frame."""
     rows = []
-    for name in _STUDIED:
-        own = figures[name]
+    for name, own in figures.items():
         for strategy in _COUNTS:
             full = own.mean(f"{strategy}/frame/50")
             for zones in _ZONES:
+                key = f"{strategy}/{zones}/50"
+                cells = (_shares(own.mean(key) / full), _shares(own.mean(key, "throughput")))
                 rows.append((name, strategy.upper(), zones, *cells))
-    return _table(("scene", "strategy", "zones", "limit", "throughput"), rows)
+    return table(("scene", "strategy", "zones", "limit / whole frame", "throughput"), rows)
 
 
 def _limits(values: np.ndarray) -> str:
@@ -160,17 +192,12 @@ def _shares(values: np.ndarray) -> str:
     return ", ".join("-" if np.isnan(v) else f"{v:.2f}" for v in values)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
-
-
-def put(page: str, name: str, table: str) -> str:
+def put(page: str, name: str, text: str) -> str:
     """Return a page with a table between its marks."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
-    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
 def main() -> None:
@@ -179,28 +206,36 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="page whose tables are written anew")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "strategies")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--kept", action="store_true", help="only the scenes measured before")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     if "CRDS_PATH" not in os.environ:
         from coronx.simulate.crds_cache import build_crds_cache
 
         os.environ["CRDS_PATH"] = str(build_crds_cache(options.work / "crds"))
-    figures = {
-        name: Figures([measured(name, seed, options.work) for seed in options.seeds])
-        for name in (*_ROUND, *_OTHERS)
-    }
+    figures = {}
+    for name in (*_ROUND, *_OTHERS):
+        seeds = [
+            n for n in options.seeds if not options.kept or _file(name, n, options.work).is_file()
+        ]
+        if seeds:
+            figures[name] = Figures([measured(name, seed, options.work) for seed in seeds])
+    studied = {name: figures[name] for name in _STUDIED if name in figures}
     tables = {
         "depth": depth_table(figures),
         "causes": cause_table(figures),
-        "modes": modes_table({name: figures[name] for name in _STUDIED}),
-        "zones": zones_table(figures),
+        "pointing": pointing_table(figures, options.work),
+        "modes": modes_table(studied),
+        "zones": zones_table(studied),
+        "injections": injection_table(options.work),
+        "coverage": coverage_table(options.work),
     }
     if options.out is None:
         print("\n\n".join(tables.values()))
         return
     page = options.out.read_text()
-    for name, table in tables.items():
-        page = put(page, name, table)
+    for name, text in tables.items():
+        page = put(page, name, text)
     options.out.write_text(page)
 
 

@@ -19,7 +19,7 @@ from tests.benchmarks.injected_rolls import (
 )
 from tests.benchmarks.two_rolls import TwoRolls, observe
 
-__all__ = ["coverage_rows", "injection_rows"]
+__all__ = ["coverage_table", "injection_table", "table"]
 
 _RINGS = (0.5, 1.0, 1.5, 2.0, 3.0)
 _CASES: dict[str, dict[str, Any]] = {
@@ -35,8 +35,14 @@ _CHAIN = 4
 _FITS = 100  # of each scene
 
 
-def injection_rows(work: Path) -> list[tuple[str, ...]]:
-    """Return rows: case, median and largest errors."""
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def injection_table(work: Path) -> str:
+    """Return median and largest errors of what is said of companions."""
 
     def made() -> dict[str, Any]:
         seen = _scene(1)
@@ -64,11 +70,13 @@ def injection_rows(work: Path) -> list[tuple[str, ...]]:
                 f"{np.max(chain):.0e}",
             )
         )
-    return rows
+    head = ("", "integrations not moved", "all: median", "largest", "from exposures on: median",
+            "largest")  # fmt: skip
+    return table(head, rows)
 
 
-def coverage_rows(work: Path) -> list[tuple[str, ...]]:
-    """Return rows: case, number fitted, S/N, shares within one sigma, biases."""
+def coverage_table(work: Path) -> str:
+    """Return how many companions fitted lie within one sigma."""
 
     def made() -> dict[str, Any]:
         found: dict[str, Any] = {name: [] for name in _FITTED}
@@ -108,7 +116,9 @@ def coverage_rows(work: Path) -> list[tuple[str, ...]]:
                 f"{np.mean(got[:, 2]):+.1%} +- {np.std(got[:, 2]) / np.sqrt(len(got)):.1%}",
             )
         )
-    return rows
+    head = ("", "converged", "S/N (90 %)", "east", "north", "flux", "scatter / error",
+            "flux too high by")  # fmt: skip
+    return table(head, rows)
 
 
 def _kept(path: Path, make: Any) -> dict[str, Any]:

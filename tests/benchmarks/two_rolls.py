@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import flux_map
 from coronx.ops.stamp import OffAxisPsf
 from coronx.refdata.off_axis_psf import off_axis_psf
-from coronx.simulate import SCENES, Scene, simulate
+from coronx.simulate import SCENES, Coronagraph, Scene, simulate
+from coronx.simulate.plan import plan
 from coronx.steps.coron.klip import KlipStep
 
-__all__ = ["SEPARATIONS", "Limits", "TwoRolls", "forward_throughput", "observe"]
+__all__ = ["SEPARATIONS", "Limits", "TwoRolls", "forward_throughput", "observe", "rolls_apart"]
 
 SEPARATIONS = (0.5, 1.0, 1.5, 2.0)  # arcsec
 _ANGLES = 6  # position angles at which the throughput of ADI is measured
@@ -163,6 +165,17 @@ def observe(folder: Path, name: str = "nircam-round", **changes: Any) -> TwoRoll
         steps={"klip": {"strategy": "ardi", "truncate": ["1"]}, "resample": {"skip": True}},
     )
     return TwoRolls(scene, targets, aligned, Path(made.unocculted), *before)
+
+
+def rolls_apart(scene: Scene) -> float:
+    """Return by how many mas the star stands elsewhere behind the mask in the second roll."""
+    optics_rng, pointing_rng, *_ = np.random.default_rng(scene.seed).spawn(5)
+    optics = Coronagraph(scene.coronagraph, scene.filter, wavelengths=1, center=scene.mask_center)
+    first, second = (
+        exposure.pixel + exposure.shift.mean(axis=0)
+        for exposure in islice(plan(scene, optics.pupil, optics_rng, pointing_rng), 2)
+    )
+    return 1e3 * float(np.hypot(*(np.subtract(second, first) * scene.coronagraph.scale)))
 
 
 def forward_throughput(
