@@ -161,8 +161,8 @@ def modes_table(figures: dict[str, Figures]) -> str:
     """Return limits for few modes over those for all."""
     rows = []
     for name, own in figures.items():
-        for strategy, counts in _COUNTS.items():
-            full = own.mean(f"{strategy}/frame/50")
+        for strategy in ("rdi", "ardi"):
+            full, counts = own.mean(f"{strategy}/frame/50"), _COUNTS[strategy]
             cells = [
                 _shares(own.mean(f"{strategy}/frame/{n}") / full) if n in counts else ""
                 for n in _COUNTS["rdi"][:-1]
