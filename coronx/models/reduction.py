@@ -19,6 +19,7 @@ from coronx.models.psf_width import psf_width
 from coronx.models.psfalign import PsfAlignModel
 from coronx.models.recipe import Plan, Recipe
 from coronx.models.schema import planes_shown
+from coronx.models.star_places import star_error
 from coronx.ops.images import Images
 from coronx.ops.subtracted import Subtracted
 from coronx.refdata.modes import CoronagraphMode, find_mode
@@ -125,6 +126,14 @@ class Reduction:
     def __repr__(self) -> str:
         """Return the names of the exposures."""
         return f"Reduction({', '.join(name_of(model) for model in self.models)})"
+
+    def star_error_arcsec(self) -> float:
+        """Return the 1-sigma error of the star's place along an axis; NaN where it is not known.
+
+        That of one exposure, rms of all: what misleads it in one misleads it in the others.
+        """
+        errors = np.array([star_error(model) for model in self.models])
+        return float(np.sqrt(np.mean(errors**2))) * self.scale_arcsec
 
     @classmethod
     def of(cls, models: Sequence[CubeModel], references: Sequence[Any]) -> "Reduction":

@@ -83,6 +83,8 @@ _META: dict[str, Any] = {
     "star_source": _keyword("where the star's place is from", "string", "STARSRC"),
     "star_sigma_x": _keyword("[pixel] scatter of x among integrations", "number", "STARSIGX"),
     "star_sigma_y": _keyword("[pixel] scatter of y among integrations", "number", "STARSIGY"),
+    "star_error_x": _keyword("[pixel] 1-sigma error of STARCENX", "number", "STARERRX"),
+    "star_error_y": _keyword("[pixel] 1-sigma error of STARCENY", "number", "STARERRY"),
     "star_ra": _keyword("[deg] RA of the star by this WCS", "number", "STAR_RA"),
     "star_dec": _keyword("[deg] Dec of the star by this WCS", "number", "STAR_DEC"),
     "mask_x": _keyword("[pixel] x of the mask's centre, 1-indexed", "number", "MASKCENX"),

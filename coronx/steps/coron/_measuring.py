@@ -1,9 +1,11 @@
 """What the steps share that measure what is left beside the star: its subtraction, PSF and flux."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 
@@ -18,7 +20,14 @@ from coronx.refdata.psf_data import named_folder
 from coronx.refdata.star_flux import StarFlux, star_flux
 from coronx.steps.coron._base import CoronStep
 
-__all__ = ["MEASURING", "MeasuringStep", "mask_or_star"]
+__all__ = ["MEASURING", "PLACING", "MeasuringStep", "mask_or_star"]
+
+log = logging.getLogger(__name__)
+
+# Of the steps that say where a companion is.
+PLACING = """
+    star_sigma = float(default=None,min=0.0)  # 1-sigma error of the star's place in mas along an axis, added to the errors of place; by default as recorded
+"""  # noqa: E501
 
 # What has to be told: also what the pipeline takes for all steps that measure.
 MEASURING = """
@@ -174,6 +183,23 @@ class MeasuringStep(CoronStep):
             psf=psf,
             mask_place=mask_place,
         )
+
+    def star_error(self, reduction: Reduction) -> float:
+        """Return the error of the star's place along an axis in arcsec; option of `PLACING`.
+
+        Zero, with a warning, where it is neither told nor recorded.
+        """
+        if self.star_sigma is not None:
+            return 1e-3 * self.star_sigma
+        error = reduction.star_error_arcsec()
+        if np.isfinite(error):
+            return error
+        log.warning(
+            "%s: how well the star's place is known is not recorded (STARERRX, STARERRY), and is "
+            "not in the errors of companions' places; give star_sigma, in mas",
+            name_of(reduction.models[0]),
+        )
+        return 0.0
 
     def knows_psf(self) -> bool:
         """Return whether any PSF is given, or can be simulated."""

@@ -10,7 +10,6 @@ from stdatamodels.jwst.datamodels import ContrastModel
 from coronx.errors import InputError, name_of
 from coronx.models.flux_products import (
     LIMITS,
-    as_ecsv,
     describe,
     flux_schema,
     jansky,
@@ -19,6 +18,7 @@ from coronx.models.flux_products import (
 from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
+from coronx.models.tables import write_table
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.small_sample import FIVE_SIGMA
 from coronx.steps.coron._measuring import MEASURING, MeasuringStep
@@ -111,7 +111,7 @@ class ContrastStep(MeasuringStep):
         ):
             setattr(result, name, image.astype(np.float32))
         table = np.zeros(at.size, result.get_dtype("limits"))
-        for name, _, _ in LIMITS:
+        for name in table.dtype.names:
             table[name] = at / fwhm if name == "separation_ld" else getattr(curve, name)
         table["sigma"] *= unit
         result.limits = table
@@ -125,8 +125,7 @@ class ContrastStep(MeasuringStep):
         """Save the product, and its curve beside it as ECSV."""
         path = super().save_model(model, *args, **kwargs)
         if isinstance(path, str | Path):
-            table = as_ecsv(model.limits, LIMITS)
-            table.write(Path(path).with_suffix(".ecsv"), format="ascii.ecsv", overwrite=True)
+            write_table(Path(path).with_suffix(".ecsv"), model.limits, LIMITS)
         return path
 
 
