@@ -154,19 +154,25 @@ def test_options_that_make_no_sense(roll, aligned_roll, options, words):
         run(roll, aligned_roll, **options)
 
 
-@pytest.mark.parametrize("measure", ["correlation", "ssim", "mse"])
-def test_the_best_references_are_taken(roll, references, make_exposure, measure):
+@pytest.fixture(scope="module")
+def odd_and_two(roll, references, make_exposure):
+    """Return an odd reference and two like the target, aligned to it, and those two alone."""
     odd = make_exposure("psfstar_00009_nrcalong_calints.fits", seed=50, nints=2, is_psf=True)
     odd.data[:] = odd.data[:, ::-1]  # speckles of another kind
-    stack = StackRefsStep.call([odd, *references[:2]])
-    aligned = AlignRefsStep.call(roll, stack, max_shift=30.0)
+    stacks = [StackRefsStep.call(some) for some in ([odd, *references[:2]], references[:2])]
+    return [AlignRefsStep.call(roll, stack, max_shift=30.0) for stack in stacks]
+
+
+@pytest.mark.parametrize("measure", ["correlation", "ssim", "mse"])
+def test_the_best_references_are_taken(roll, odd_and_two, measure):
+    aligned, few = odd_and_two
     two = run(roll, aligned, nrefs_best=2, rank_by=measure)
-    alone = run(roll, AlignRefsStep.call(roll, StackRefsStep.call(references[:2])))
+    alone = run(roll, few)
     # But for pixels bad in one of the two, which all three fill.
     assert np.nanpercentile(np.abs(two.data[0] - alone.data[0]), 99) < 0.05
     assert two.meta.coronx.kl_modes == 2
     every = run(roll, aligned, nrefs_best=9, rank_by=measure)
-    np.testing.assert_array_equal(every.data, run(roll, aligned).data)
+    assert every.meta.coronx.kl_modes == 4
 
 
 def test_a_companion_kept_out_is_not_fitted(roll, aligned_roll):
