@@ -5,22 +5,15 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from coronx.ops.core_filter import core_filter
+from coronx.ops.filtered_frames import CoreCorrelation, Correlation
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.map_correlation import MapCorrelation, map_correlation
 
-__all__ = [
-    "FluxMap",
-    "PointSource",
-    "SubtractedFrames",
-    "Throughput",
-    "core_of",
-    "flux_map",
-    "like_matrices",
-]
+__all__ = ["FluxMap", "PointSource", "SubtractedFrames", "Throughput", "flux_map", "like_matrices"]
 
 Array = NDArray[np.float64]
 Throughput = Array | Callable[[Array], Array]
@@ -57,10 +50,10 @@ class SubtractedFrames(Protocol):
         """Whether light of the star's surroundings is in no reference."""
         ...
 
-    def kept(self, kernel: Array, core: Array | None = None) -> Array:
+    def kept(self, kernel: Array, weights: Array | None = None) -> Array:
         """Return the share of a PSF's flux that a filter finds at every pixel, (ny, nx).
 
-        The filter is the PSF's core, zero beyond some radius, or by default all of it.
+        The filter is the PSF if there are no `weights`.
         """
         ...
 
@@ -122,20 +115,21 @@ class FluxMap:
 class _Sums:
     """What is summed over frames on the sky, each (n, n)."""
 
-    signal: Array  # sum of T <p, r> / v
-    raw: Array  # sum of <p, r> / v
-    seen: Array  # sum of <p, p> / v
-    passed: Array  # sum of T <p, p> / v
-    power: Array  # sum of T^2 <p, p> / v
+    signal: Array  # sum of T <f, r> / v
+    raw: Array  # sum of <f, r> / v
+    seen: Array  # sum of <f, p> / v
+    passed: Array  # sum of T <f, p> / v
+    power: Array  # sum of T^2 <f, p> / v
     left: Array  # the same times what the subtraction leaves
+    raw_noise: Array  # sum of <f, f> / v
+    noise: Array  # sum of T^2 <f, f> / v
     covered: Array  # sum of <p, p> over good pixels
     best: float  # what that could have been
 
     @classmethod
     def zeros(cls, shape: tuple[int, int]) -> "_Sums":
         """Return sums of nothing."""
-        made = [np.zeros(shape) for _ in range(7)]
-        return cls(made[0], made[1], made[2], made[3], made[4], made[5], made[6], 0.0)
+        return cls(*(np.zeros(shape) for _ in range(9)), best=0.0)
 
 
 def flux_map(
@@ -144,16 +138,20 @@ def flux_map(
     *,
     grid: FluxGrid,
     throughput: Throughput | None = None,
-    filter_radius: float | None = None,
+    core: float | None = None,
     least_coverage: float = 0.3,
 ) -> FluxMap:
     """Fit a point source at every place of a grid to all frames of a star.
 
-    The estimate is sum T <c, r> / v over sum T^2 k <c, p> / v, with p the PSF and c its core, r the
-    residual, T the mask's transmission, k = <c, (I - P) p> / <c, p> what the subtraction leaves,
-    and v the mean variance under the core, summed over good pixels and all frames: the matched
-    filter of Ruffio et al. (2017, ApJ 842, 14) with one weight for each frame and place. Inner
-    products are Fourier correlations; they are brought to the sky by splines.
+    The estimate is sum T <f, r> / v over sum T^2 k <f, p> / v, with p the PSF, f the filter, r the
+    residual, T the mask's transmission, k what the subtraction leaves, and v the mean variance
+    under the PSF, summed over good pixels and all frames: the matched filter of Ruffio et al.
+    (2017, ApJ 842, 14) with one weight for each frame and place. Inner products are Fourier
+    correlations; they are brought to the sky by splines.
+
+    The filter is the PSF itself, the best in noise that is white, or (`core`) its core above a
+    level: of a fit of PSF and level within a Gaussian window, the PSF's part. Speckles and what
+    ADI leaves of them are smoother than noise, and the wings of a companion are not left.
 
     Parameters
     ----------
@@ -166,10 +164,9 @@ def flux_map(
     throughput : ndarray (n, n) or callable, optional
         What the subtraction leaves on the grid, or a function of separation in arcsec, for
         exposures that are not linear; linear ones say it themselves.
-    filter_radius : float, optional
-        Radius of the core in the frames' pixels; by default it is the whole PSF. In white noise
-        that is the best filter, but the lobes of a PSF look like the speckles and ripples that a
-        subtraction leaves.
+    core : float, optional
+        Standard deviation of the window in pixels; a `throughput` that is given must have been
+        measured by the same filter.
     least_coverage : float
         Places with less of the PSF on good pixels are NaN.
 
@@ -193,7 +190,8 @@ def flux_map(
     for part in parts:
         if not part.linear and given is None:
             raise ValueError("an exposure subtracted by its own star needs a throughput")
-        _add(sums, part, psf_of(part), grid, filter_radius, None if part.linear else given)
+        _add(sums, part, psf_of(part), grid, None if part.linear else given, core)
+    first = np.asarray(psf_of(parts[0]).kernel, np.float64)
     coverage = sums.covered / sums.best
     seen = (coverage >= least_coverage) & (sums.left > 0.0)
 
@@ -203,15 +201,16 @@ def flux_map(
     return FluxMap(
         grid,
         flux=over(sums.signal, sums.left),
-        sigma=over(np.sqrt(np.maximum(sums.power, 0.0)), sums.left),
+        sigma=over(np.sqrt(np.maximum(sums.noise, 0.0)), sums.left),
         raw=over(sums.raw, sums.seen),
-        raw_sigma=over(np.sqrt(sums.seen), sums.seen),
+        raw_sigma=over(np.sqrt(np.maximum(sums.raw_noise, 0.0)), sums.seen),
         throughput=over(sums.left, sums.power),
         transmission=over(sums.passed, sums.seen),
         coverage=coverage,
         correlation=map_correlation(
-            core_of(np.asarray(psf_of(parts[0]).kernel, np.float64), filter_radius),
+            first,
             np.concatenate([part.matrices for part in parts]),
+            weights=None if core is None else core_filter(first, core),
         ),
     )
 
@@ -227,21 +226,13 @@ def like_matrices(matrices: Array, reach: float) -> list[NDArray[np.intp]]:
     return groups
 
 
-def core_of(kernel: Array, radius: float | None) -> Array:
-    """Return a PSF on the middle of a square, zero beyond a radius in pixels."""
-    if radius is None:
-        return kernel
-    y, x = np.indices(kernel.shape) - kernel.shape[0] // 2
-    return np.where(np.hypot(x, y) <= radius, kernel, 0.0)
-
-
 def _add(
     sums: _Sums,
     part: SubtractedFrames,
     psf: PointSource,
     grid: FluxGrid,
-    radius: float | None,
     given: Array | None,
+    core: float | None,
 ) -> None:
     """Add one exposure."""
     kernel = np.asarray(psf.kernel, np.float64)
@@ -251,18 +242,14 @@ def _add(
         raise ValueError(
             f"a PSF of {kernel.shape} pixels is not an odd square within the frame of {shape}"
         )
-    core = core_of(kernel, radius)
-    correlate = _Correlation(core, shape)
-    power = float((core**2).sum())
+    correlate = Correlation(kernel, shape) if core is None else CoreCorrelation(kernel, shape, core)
+    power = float((kernel**2).sum())
     passes = np.clip(np.nan_to_num(psf.transmission(shape)), 0.0, None)
-    kept = (
-        np.nan_to_num(part.kept(kernel, None if radius is None else core))
-        if given is None
-        else passes
-    )
+    weights = None if core is None else core_filter(kernel, core)
+    kept = np.nan_to_num(part.kept(kernel, weights)) if given is None else passes
     offsets = np.stack([grid.east, grid.north])
     for group in like_matrices(part.matrices, grid.half * grid.scale):
-        signal, weight, variance = correlate.frames(part.residual[group], part.err[group])
+        signal, weight, covered, variance = correlate.frames(part.residual[group], part.err[group])
         per_variance = np.divide(1.0, variance, out=np.zeros(shape), where=variance > 0.0)
         x, y = np.tensordot(part.matrices[group[0]], offsets, 1)
         at = np.stack([y + part.star[1], x + part.star[0]])
@@ -276,42 +263,12 @@ def _add(
         sums.passed += share * seen
         sums.power += share**2 * seen
         sums.left += share**2 * seen * left
-        sums.covered += _at(weight, at, 1)
+        sums.raw_noise += seen * correlate.noise
+        sums.noise += share**2 * seen * correlate.noise
+        sums.covered += _at(covered, at, 1)
         sums.best += power * len(group)
 
 
 def _at(image: Array, at: Array, order: int) -> Array:
     """Return an image's values at places (y, x), zero beyond it."""
     return np.asarray(map_coordinates(image, at, order=order, mode="constant"))
-
-
-class _Correlation:
-    """Correlations of frames with a PSF and with its square."""
-
-    def __init__(self, kernel: Array, shape: tuple[int, int]) -> None:
-        self.shape = shape
-        self.half = kernel.shape[0] // 2
-        self.padded = [scipy.fft.next_fast_len(n + kernel.shape[0] - 1, real=True) for n in shape]
-        self.kernel, self.square = (np.conj(self._forward(k)) for k in (kernel, kernel**2))
-
-    def frames(self, residual: Array, err: Array) -> tuple[Array, Array, Array]:
-        """Return sums over frames of <p, r> and <p, p>, and the mean variance under the PSF."""
-        good = np.isfinite(residual) & np.isfinite(err)
-        total = residual.sum(axis=0, where=good)
-        count = good.sum(axis=0).astype(np.float64)
-        spread = np.square(err).sum(axis=0, where=good)
-        weight = np.maximum(self._with(self.square, count), 0.0)
-        under = self._with(self.square, spread)
-        # What is left of rounding where no good pixel is would pass for a weight.
-        weight[weight < 1e-9 * weight.max(initial=0.0)] = 0.0
-        variance = np.divide(under, weight, out=np.zeros(self.shape), where=weight > 0.0)
-        return self._with(self.kernel, total), weight, variance
-
-    def _forward(self, image: Array) -> NDArray[np.complex128]:
-        return np.asarray(scipy.fft.rfft2(image, s=self.padded))
-
-    def _with(self, spectrum: NDArray[np.complex128], image: Array) -> Array:
-        full = np.asarray(scipy.fft.irfft2(self._forward(image) * spectrum, s=self.padded))
-        # The kernel's middle, not its corner, is the place.
-        ny, nx = self.shape
-        return np.roll(full, (self.half, self.half), (0, 1))[:ny, :nx]

@@ -37,7 +37,7 @@ class Subtraction:
     modes : tuple of int
         Numbers of modes subtracted: the least of all zones and targets.
     references : int
-        Number of references that had any good pixel.
+        Number of references that took part.
     """
 
     residual: NDArray[np.float32]

@@ -1,13 +1,13 @@
 """The fit of targets by their references: who is fitted by whom, in which frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.common_frame import filled, moved
+from coronx.ops.common_frame import filled, moved, to_target
 from coronx.ops.images import Images
 from coronx.ops.nans import fill_from_stack
 from coronx.ops.nmf_zone_fit import factorise_zones, fit_zones_nmf
@@ -40,7 +40,7 @@ class Prepared:
     chosen : ndarray of bool (nzone, nt, nref)
         The references of each target in each zone.
     count : int
-        Number of references that have any good pixel.
+        Number of references that are chosen and have any good pixel.
     """
 
     data: NDArray[np.floating]
@@ -77,6 +77,20 @@ class Fitted:
     planes: tuple[int, ...]
     whole: Array | None = None
 
+    def models(
+        self, frame: tuple[int, ...], shifts: Array | None, which: int = -1
+    ) -> Iterator[tuple[int, Array]]:
+        """Yield which target, and its model in its own frame (ny, nx), of one of the planes.
+
+        `shifts` are those of all targets, as `subtract_psf` has them.
+        """
+        found = assemble(self.zones, int(np.prod(frame)), which)
+        for row, n in enumerate(self.targets):
+            own = found[row].reshape(frame)
+            if shifts is not None and self.whole is not None:
+                own = to_target(own, self.whole[row].reshape(frame), shifts[n])
+            yield int(n), own
+
 
 def prepare(
     targets: Images,
@@ -90,7 +104,7 @@ def prepare(
     good = references.good
     usable = good.any(axis=(1, 2))
     if not usable.any():
-        raise ValueError("no reference has a good pixel")
+        raise ValueError("no reference has a good pixel; give a stack that has")
     data, covered, known = references.data, np.ones(references.data.shape[1:], bool), None
     if not good.all():
         known = good
@@ -106,7 +120,8 @@ def prepare(
     every = np.ones(shape, bool) if chosen is None else chosen.copy()
     every[..., ~usable] = False
     prepared = prepare_zones(data, some, fitted, covered)
-    return Prepared(data, known, covered, seen, keep, prepared, every, int(usable.sum()))
+    count = int(every.any(axis=(0, 1)).sum())
+    return Prepared(data, known, covered, seen, keep, prepared, every, count)
 
 
 def fit_targets(

@@ -63,9 +63,9 @@ def kept_share(
     kernel: NDArray[np.floating],
     good: Mask,
     *,
-    core: NDArray[np.floating] | None = None,
+    weights: NDArray[np.floating] | None = None,
 ) -> Array:
-    """Return <c, (I - P) p> / <c, p> for a PSF p, and a filter c, at every pixel of a frame.
+    """Return <f, (I - P) p> / <f, p> for a PSF p, and a filter f, at every pixel of a frame.
 
     The sum over modes of the products of two correlations, that of the PSF with the mode where
     it is fitted and that of the filter where it is subtracted, is what the subtraction takes. It is
@@ -79,17 +79,17 @@ def kept_share(
         The PSF, centred on its middle pixel.
     good : ndarray of bool (ny, nx)
         Pixels that take part.
-    core : ndarray (odd, odd), optional
-        The filter: the PSF, zero beyond some radius, of the same shape; by default all of it.
+    weights : ndarray (odd, odd), optional
+        The filter, as large as the PSF, which it is by default.
 
     Returns
     -------
     ndarray (ny, nx)
         NaN where no good pixel lies under the filter.
     """
-    filters = kernel if core is None else core
-    correlate, square = Correlator(kernel, good.shape), Correlator(filters**2, good.shape)
-    narrow = correlate if core is None else Correlator(core, good.shape)
+    own = kernel if weights is None else weights
+    correlate, both = Correlator(kernel, good.shape), Correlator(own * kernel, good.shape)
+    filtered = correlate if weights is None else Correlator(weights, good.shape)
     taken = np.zeros(good.shape, np.float32)
     subtracted = np.zeros(good.size, bool)
     frame = np.zeros(good.size, np.float32)
@@ -104,12 +104,12 @@ def kept_share(
             light = correlate.of(transform)
             frame[basis.fit] = 0.0
             if basis.fit is basis.area:
-                taken += light * (light if core is None else narrow.of(transform))
+                taken += light * (light if weights is None else filtered.of(transform))
                 continue
             frame[basis.area] = mode * good.ravel()[basis.area]
-            taken += light * narrow(frame.reshape(good.shape))
+            taken += light * filtered(frame.reshape(good.shape))
             frame[basis.area] = 0.0
-    total = square((good.ravel() & subtracted).reshape(good.shape).astype(np.float32))
-    least = 1e-3 * float((filters**2).sum())
+    total = both((good.ravel() & subtracted).reshape(good.shape).astype(np.float32))
+    least = 1e-3 * float((own * kernel).sum())
     share = 1.0 - taken / np.where(total > least, total, np.nan)
     return share.astype(np.float64)

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.ops.core_filter import core_filter
 from coronx.ops.stamp import OffAxisPsf, Stamp
 from coronx.ops.subtracted import Patches
 
@@ -35,8 +36,8 @@ def throughput_profile(
     *,
     flux: float,
     half: int,
-    radius: float | None = None,
     angles: int = 6,
+    core: float | None = None,
 ) -> Array:
     """Return the share of a companion's matched-filter flux that is left, against separation.
 
@@ -55,10 +56,10 @@ def throughput_profile(
         Of the companion: what an ADI reduction leaves depends on it, a little.
     half : int
         The filter has (2 half + 1) pixels a side.
-    radius : float, optional
-        And ends at this distance from its middle, in pixels.
     angles : int
         Number of position angles.
+    core : float, optional
+        Of the filter, as `flux_map` takes it; the filter is the PSF by default.
 
     Returns
     -------
@@ -77,20 +78,16 @@ def throughput_profile(
                     if not good.any():
                         continue
                     weight = 1.0 / float(np.mean(change.err[k][good] ** 2))
-                    if radius is not None:
-                        good &= _distance(float(x), float(y), change, k) <= radius
-                    shape = _template(psf, float(x), float(y), change, k)[good]
-                    left += weight * float(shape @ change.values[k][good]) / flux
-                    whole += weight * float(shape @ shape)
+                    shape = _template(psf, float(x), float(y), change, k)
+                    own = shape
+                    if core is not None:
+                        middle = (float(x) - change.cols[k], float(y) - change.rows[k])
+                        own = core_filter(shape, core, middle=middle, good=good)
+                    left += weight * float(own[good] @ change.values[k][good]) / flux
+                    whole += weight * float(own[good] @ shape[good])
         if whole > 0.0:
             share[n] = left / whole
     return share
-
-
-def _distance(x: float, y: float, change: Patches, frame: int) -> Array:
-    """Return how far the pixels of a frame's patch are from a place."""
-    rows, cols = np.indices(change.values.shape[1:])
-    return np.hypot(rows + change.rows[frame] - y, cols + change.cols[frame] - x)
 
 
 def _template(psf: OffAxisPsf, x: float, y: float, change: Patches, frame: int) -> Array:

@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 _MODES = 50
 _FWHM = 2.3  # pixels, of the simulated frames
-_FILTER = 1.2  # radius of the matched filter in FWHM, as `coronx_contrast` has it
+_CORE = 1.0  # window of the matched filter in FWHM, as `coronx_contrast` has it
 _LIST = tuple(range(5, 51, 5))
 _NACO_SCALE = 0.02719  # arcsec a pixel
 _NACO_FWHM = 4.8  # pixels
@@ -38,8 +38,8 @@ _NOTE = (
     "anew for each of these places, with a companion there and without errors; it is timed at one "
     "place and multiplied by their number. Ten truncations are ten times the output, 164 MB "
     "touched for the first time: what the operating system takes for that depends on how much "
-    "memory is free in large pieces, and is left out in the last rows. Goals: 2 s, 500x, and 1.5x for ten "
-    "truncations."
+    "memory is free in large pieces, and is left out in the last rows. Goals: 2 s, "
+    "500x, and 1.5x for ten truncations."
 )
 _VIP_NOTE = (
     "The cube of beta Pic without its planet: even frames are targets, odd ones references, "
@@ -176,8 +176,7 @@ def naco(data: Path, repeats: int) -> str:
 
 
 def _contrast(part: Subtracted, psf: PsfImage, grid: FluxGrid, fwhm: float, star_flux: float):
-    radius = _FILTER * fwhm / grid.scale
-    found = flux_map([part], lambda _: psf, grid=grid, filter_radius=radius)
+    found = flux_map([part], lambda _: psf, grid=grid, core=_CORE * fwhm / grid.scale)
     limits = contrast_map(found, fwhm=fwhm, star_flux=star_flux)
     separations = np.arange(fwhm, grid.half * grid.scale, fwhm)
     return limits, curve_of(limits, found, separations, fwhm=fwhm, star_flux=star_flux)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import j1
 
 from coronx.ops.flux_grid import FluxGrid
-from coronx.ops.flux_map import core_of, flux_map
+from coronx.ops.flux_map import flux_map
 from coronx.ops.images import Images
 from coronx.ops.subtracted import Subtracted
 from coronx.ops.zones import annular_zones
@@ -15,6 +15,7 @@ SIZE, NREF, FWHM, HALF, FLUX = 61, 12, 2.3, 10, 300.0
 MIDDLE = SIZE // 2
 GRID = FluxGrid(MIDDLE, SCALE)
 PLACES = [(5, 4), (-9, 2), (3, -14), (MIDDLE - 4, 0)]  # pixels to the east and north
+EDGE = PLACES[-1]  # where a third of the PSF is beyond the frame
 
 
 def airy():
@@ -44,7 +45,7 @@ def scene():
     )
 
 
-def measured(targets, references, radius, **options):
+def measured(targets, references, core, **options):
     part = Subtracted(
         targets,
         references,
@@ -54,7 +55,7 @@ def measured(targets, references, radius, **options):
         err=targets.err,
         **options,
     )
-    return flux_map([part], lambda _: Source(PSF), grid=GRID, filter_radius=radius)
+    return flux_map([part], lambda _: Source(PSF), grid=GRID, core=core)
 
 
 def inject(targets, east, north):
@@ -65,30 +66,25 @@ def inject(targets, east, north):
     return Images(data[:, inner, inner], targets.err, targets.bad)
 
 
-@pytest.mark.parametrize("radius", [None, 1.2 * FWHM, 2.0 * FWHM])
+@pytest.mark.parametrize("core", [None, FWHM, 2.0 * FWHM])
 @pytest.mark.parametrize(
     "zones",
     [None, annular_zones((SIZE, SIZE), (MIDDLE, MIDDLE), edges=(6, 14), sectors=2, padding=2)],
 )
-def test_flux_of_injected_companions_is_theirs_whatever_the_filter(radius, zones):
+def test_flux_of_injected_companions_is_theirs_whatever_the_filter(core, zones):
     targets, references = scene()
-    before = measured(targets, references, radius, zones=zones)
+    before = measured(targets, references, core, zones=zones)
     for east, north in PLACES:
-        after = measured(inject(targets, east, north), references, radius, zones=zones)
+        after = measured(inject(targets, east, north), references, core, zones=zones)
         at = GRID.half + north, GRID.half - east
-        assert after.flux[at] - before.flux[at] == pytest.approx(FLUX, rel=1e-5)
-        assert before.throughput[at] < 0.999
+        # A level fitted to part of the window is another one.
+        rel = 1e-6 if core is None or (east, north) != EDGE else 2e-3
+        assert after.flux[at] - before.flux[at] == pytest.approx(FLUX, rel=rel)
+        assert before.throughput[at] < (0.999 if (east, north) != EDGE else 1.0)
 
 
 def test_the_share_found_depends_on_the_filter():
     """So that the one above could fail."""
     targets, references = scene()
-    whole, core = (measured(targets, references, radius) for radius in (None, 1.2 * FWHM))
+    whole, core = (measured(targets, references, core) for core in (None, FWHM))
     assert np.nanmax(np.abs(whole.throughput - core.throughput)) > 0.005
-
-
-def test_the_core_is_the_psf_within_its_radius():
-    core = core_of(PSF, 2.5)
-    y, x = np.indices(PSF.shape) - HALF
-    np.testing.assert_array_equal(core, PSF * (np.hypot(x, y) <= 2.5))
-    assert core_of(PSF, None) is PSF
