@@ -227,9 +227,10 @@ def main() -> None:
         "pointing": pointing_table(figures, options.work),
         "modes": modes_table(studied),
         "zones": zones_table(studied),
-        "injections": injection_table(options.work),
-        "coverage": coverage_table(options.work),
     }
+    for name, made in (("injection", injection_table), ("coverage", coverage_table)):
+        if not options.kept or (options.work / f"{name}.json").is_file():
+            tables[name] = made(options.work)
     if options.out is None:
         print("\n\n".join(tables.values()))
         return

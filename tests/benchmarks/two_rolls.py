@@ -12,7 +12,7 @@ from jwst.datamodels import ModelContainer
 
 import coronx
 from coronx.models.reduction import Reduction
-from coronx.ops.contrast import contrast_curve
+from coronx.ops.contrast import contrast_map
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import flux_map
 from coronx.ops.stamp import OffAxisPsf
@@ -36,7 +36,7 @@ class Limits:
     Attributes
     ----------
     contrast : ndarray
-        Calibrated 5-sigma limit over the star's flux.
+        Calibrated 5-sigma limit over the star's flux, median of the position angles.
     throughput : ndarray
         Share of a source's flux that is left.
     excess : ndarray
@@ -133,13 +133,15 @@ class TwoRolls:
             if not np.isfinite(known).any():
                 return Limits(*np.full((3, at.size), np.nan))
         made = flux_map(reduction.parts, lambda part: of[id(part)], grid=grid, throughput=left)
-        curve = contrast_curve(made, fwhm=reduction.fwhm_arcsec, star_flux=star, separations=at)
-        expected = np.full(at.size, np.nan)
-        for k, separation in enumerate(at):
+        found = contrast_map(made, fwhm=reduction.fwhm_arcsec, star_flux=star)
+        rows = []
+        for separation in at:
             ring = np.abs(grid.separation - separation) < 0.25 * reduction.fwhm_arcsec
-            seen = ring & np.isfinite(made.sigma)
-            expected[k] = np.sqrt(np.mean(made.sigma[seen] ** 2)) if seen.any() else np.nan
-        return Limits(curve.calibrated, curve.throughput, curve.sigma / expected)
+            ring &= np.isfinite(found.calibrated)
+            # Half of the places are better: the shadow of a bar has not all the say.
+            maps = (found.calibrated, made.throughput, found.noise.sigma / made.sigma)
+            rows.append([np.median(each[ring]) if ring.any() else np.nan for each in maps])
+        return Limits(*np.transpose(rows))
 
 
 def observe(folder: Path, name: str = "nircam-round", **changes: Any) -> TwoRolls:
