@@ -28,8 +28,6 @@ _ROUND = {
     "pointing 1 mas": {"pointing_error_mas": 1.0, "dither_error_mas": 0.5},
     "both stars 30 x fainter": {"star_jy": 0.083, "reference_jy": 0.1},
     "one reference exposure": {"references": 1},
-    "reference 10 x fainter": {"reference_jy": 0.3},
-    "rolls 14 deg apart": {"rolls_deg": (63.76, 77.76)},
 }
 _OTHERS = {"bar": "nircam-bar", "4QPM": "miri-4qpm"}
 _MIRI = (1.0, 2.0, 3.0, 4.0)
