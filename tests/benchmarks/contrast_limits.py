@@ -34,7 +34,7 @@ _KS, _COLOUR, _VEGA_JY = 4.529, 0.15, 279.0
 _JANSKY = _VEGA_JY * 10 ** (-0.4 * (_KS - _COLOUR))
 _JANSKY_SIGMA = 0.4 * np.log(10) * np.hypot(0.020, 0.05)
 _SEPARATIONS = np.arange(0.3, 6.01, 0.05)
-_CORE = 1.0  # window of the matched filter in FWHM, as `coronx_contrast` has it
+_CORE = 1.5  # window of the matched filter in FWHM, as `coronx_contrast` has it
 _PUBLISHED = "contrast/carter2023_HIP65426_F356W_contrast.txt"
 
 

@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 _MODES = 50
 _FWHM = 2.3  # pixels, of the simulated frames
-_CORE = 1.0  # window of the matched filter in FWHM, as `coronx_contrast` has it
+_CORE = 1.5  # window of the matched filter in FWHM, as `coronx_contrast` has it
 _LIST = tuple(range(5, 51, 5))
 _NACO_SCALE = 0.02719  # arcsec a pixel
 _NACO_FWHM = 4.8  # pixels
