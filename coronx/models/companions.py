@@ -2,53 +2,48 @@
 
 from typing import Any
 
-import numpy as np
-from astropy import units
-from astropy.table import QTable, Table
+from astropy.table import Table
 
 from coronx.errors import InputError
+from coronx.models.tables import STAR_SIGMA, Column, table_schema, with_error
 
-__all__ = ["COMPANIONS", "SAMPLES", "as_ecsv", "candidate_places", "schema"]
+__all__ = ["COMPANIONS", "SAMPLES", "candidate_places", "schema"]
 
-# Name, type, unit.
 _VALUES = (
-    ("east", "arcsec"),
-    ("north", "arcsec"),
-    ("separation", "arcsec"),
-    ("pa", "deg"),
-    ("flux", "Jy"),
-    ("contrast", ""),
+    ("east", "arcsec", "From the star to the east"),
+    ("north", "arcsec", "From the star to the north"),
+    ("separation", "arcsec", "From the star"),
+    ("pa", "deg", "Position angle, from north through east"),
+    ("flux", "Jy", "Flux density"),
+    ("contrast", "", "Flux over the star's"),
 )
-COMPANIONS: list[tuple[str, str, str]] = [
-    ("number", "int32", ""),
-    *((name + end, "float64", unit) for name, unit in _VALUES for end in ("", "_sigma")),
-    ("covariance_east_north", "float64", "arcsec2"),
-    ("covariance_east_flux", "float64", "arcsec Jy"),
-    ("covariance_north_flux", "float64", "arcsec Jy"),
-    ("snr", "float64", ""),
-    ("chi2", "float64", ""),
-    ("dof", "int32", ""),
-    ("inflation", "float64", ""),
-    ("ring_samples", "float64", ""),
-    ("iterations", "int32", ""),
-    ("converged", "uint8", ""),
-    *((name + end, "float64", unit) for name, unit in _VALUES for end in ("_low", "_high")),
-    ("log_evidence", "float64", ""),
+COMPANIONS = [
+    Column("number", "int32", "", "As in the table of candidates, or 1"),
+    *(column for value in _VALUES for column in with_error(*value)),
+    STAR_SIGMA,
+    Column("covariance_east_north", "float64", "arcsec2", "Of the fit, the star's place known"),
+    Column("covariance_east_flux", "float64", "arcsec Jy", "Of the fit"),
+    Column("covariance_north_flux", "float64", "arcsec Jy", "Of the fit"),
+    Column("snr", "float64", "", "Flux over its error"),
+    Column("chi2", "float64", "", "Of the residual, with its covariance"),
+    Column("dof", "int32", "", "Degrees of freedom of chi2"),
+    Column("inflation", "float64", "", "Errors over those of least squares alone"),
+    Column("ring_samples", "float64", "", "Resolution elements that told the errors"),
+    Column("iterations", "int32", "", "Steps of the fit"),
+    Column("converged", "uint8", "", "Whether the fit is to be believed"),
+    *(
+        Column(name + end, "float64", unit, f"{percent}th percentile of the posterior")
+        for name, unit, _ in _VALUES
+        for end, percent in (("_low", 16), ("_high", 84))
+    ),
+    Column("log_evidence", "float64", "", "Natural logarithm, by dynesty"),
 ]
-SAMPLES: list[tuple[str, str, str]] = [
-    ("number", "int32", ""),
-    ("east", "float64", "arcsec"),
-    ("north", "float64", "arcsec"),
-    ("flux", "float64", "Jy"),
+SAMPLES = [
+    Column("number", "int32", "", "Companion"),
+    Column("east", "float64", "arcsec", "From the star to the east"),
+    Column("north", "float64", "arcsec", "From the star to the north"),
+    Column("flux", "float64", "Jy", "Flux density"),
 ]
-
-
-def _table(title: str, hdu: str, columns: list[tuple[str, str, str]]) -> dict[str, Any]:
-    kinds = [
-        {"name": name, "datatype": kind, **({"unit": unit} if unit else {})}
-        for name, kind, unit in columns
-    ]
-    return {"title": title, "fits_hdu": hdu, "datatype": kinds}
 
 
 def schema() -> dict[str, Any]:
@@ -56,22 +51,10 @@ def schema() -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            "companions": _table("Companions fitted", "COMPANIONS", COMPANIONS),
-            "companion_samples": _table("Samples of their posteriors", "SAMPLES", SAMPLES),
+            "companions": table_schema("Companions fitted", "COMPANIONS", COMPANIONS),
+            "companion_samples": table_schema("Samples of their posteriors", "SAMPLES", SAMPLES),
         },
     }
-
-
-def as_ecsv(table: np.ndarray) -> QTable:
-    """Return a table of companions with its units."""
-    made = QTable()
-    for name, kind, unit in COMPANIONS:
-        column = np.asarray(table[name])
-        if kind == "uint8":
-            made[name] = column.astype(bool)
-        else:
-            made[name] = column.astype(kind) * units.Unit(unit) if unit else column.astype(kind)
-    return made
 
 
 def candidate_places(candidates: Any) -> list[tuple[float, float]]:

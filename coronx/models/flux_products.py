@@ -4,41 +4,49 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from astropy import units
-from astropy.table import QTable
 from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 
 from coronx.errors import InputError, name_of
 from coronx.models.pointing import find_star, sky_of
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
+from coronx.models.tables import STAR_SIGMA, Column, table_schema, with_error
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap, flux_map
 from coronx.ops.stamp import OffAxisPsf
 from coronx.ops.throughput_profile import throughput_profile
 
-__all__ = ["CANDIDATES", "LIMITS", "as_ecsv", "describe", "flux_schema", "jansky", "map_fluxes"]
+__all__ = ["CANDIDATES", "LIMITS", "describe", "flux_schema", "jansky", "map_fluxes"]
 
 _SEPARATIONS = 12  # at which the throughput of ADI is measured
 
-# Name, type, unit.
 LIMITS = [
-    ("separation", "float64", "arcsec"),
-    ("separation_ld", "float64", ""),
-    ("sigma", "float64", "Jy"),
-    *((name, "float64", "") for name in ("factor", "raw", "calibrated", "throughput")),
-    ("transmission", "float64", ""),
-    ("count", "float64", ""),
+    Column("separation", "float64", "arcsec", "From the star"),
+    Column("separation_ld", "float64", "", "The same in lambda/D"),
+    Column("sigma", "float64", "Jy", "Noise of a point source's flux"),
+    Column("factor", "float64", "", "Threshold in such sigmas"),
+    Column("raw", "float64", "", "Contrast limit, uncorrected for subtraction and mask"),
+    Column("calibrated", "float64", "", "Contrast limit"),
+    Column("throughput", "float64", "", "Share of the flux that the subtraction leaves"),
+    Column("transmission", "float64", "", "Share of the flux that the mask lets pass"),
+    Column("count", "float64", "", "Resolution elements used"),
 ]
 CANDIDATES = [
-    ("number", "int32", ""),
-    *((name, "float64", "deg") for name in ("ra", "dec")),
-    *((name, "float64", "arcsec") for name in ("east", "east_sigma", "north", "north_sigma")),
-    *((name, "float64", "arcsec") for name in ("separation", "separation_sigma")),
-    *((name, "float64", "deg") for name in ("pa", "pa_sigma")),
-    *((name, "float64", "Jy") for name in ("flux", "flux_sigma")),
-    *((name, "float64", "") for name in ("contrast", "contrast_sigma", "snr", "sigmas")),
-    *((name, "float64", "") for name in ("false_alarm_place", "false_alarm_field", "stim")),
+    Column("number", "int32", "", "By descending significance"),
+    Column("ra", "float64", "deg", "Right ascension"),
+    Column("dec", "float64", "deg", "Declination"),
+    *with_error("east", "arcsec", "From the star to the east"),
+    *with_error("north", "arcsec", "From the star to the north"),
+    *with_error("separation", "arcsec", "From the star"),
+    *with_error("pa", "deg", "Position angle, from north through east"),
+    STAR_SIGMA,
+    *with_error("flux", "Jy", "Flux density"),
+    *with_error("contrast", "", "Flux over the star's"),
+    Column("snr", "float64", "", "Flux over its noise, Student's t"),
+    Column("sigmas", "float64", "", "Gaussian sigmas as rare"),
+    Column("false_alarm_place", "float64", "", "Probability of noise at one place given before"),
+    Column("false_alarm_field", "float64", "", "Probability of noise anywhere in the field"),
+    Column("stim", "float64", "", "Mean over standard deviation of the frames"),
 ]
 
 
@@ -71,11 +79,7 @@ def flux_schema(
     for name, (title, hdu) in images.items():
         properties[name] = {"title": title, "fits_hdu": hdu, "ndim": 2, "datatype": "float32"}
     for name, (title, hdu, columns) in tables.items():
-        kinds = [
-            {"name": column, "datatype": kind, **({"unit": unit} if unit else {})}
-            for column, kind, unit in columns
-        ]
-        properties[name] = {"title": title, "fits_hdu": hdu, "datatype": kinds}
+        properties[name] = table_schema(title, hdu, columns)
     return {"type": "object", "properties": properties}
 
 
@@ -85,7 +89,11 @@ def jansky(reduction: Reduction) -> float:
 
 
 def map_fluxes(
-    reduction: Reduction, psfs: Sequence[OffAxisPsf], *, outer: float | None = None
+    reduction: Reduction,
+    psfs: Sequence[OffAxisPsf],
+    *,
+    outer: float | None = None,
+    filter_radius: float = 0.0,
 ) -> FluxMap:
     """Return the flux of a point source on a grid about the star, in MJy/sr times a pixel.
 
@@ -100,6 +108,9 @@ def map_fluxes(
         The PSF in each.
     outer : float, optional
         Half of the grid's side in arcsec; by default it holds every frame's edges.
+    filter_radius : float
+        Standard deviation in FWHM of the window to the PSF's core that is the filter; 0: the whole
+        PSF is.
 
     Raises
     ------
@@ -117,10 +128,11 @@ def map_fluxes(
         reach = outer / scale
     grid = FluxGrid(max(int(np.ceil(reach)), 1), scale)
     psf_of = dict(zip(map(id, reduction.parts), psfs, strict=True))
-    options: dict[str, Any] = {"grid": grid}
+    core = filter_radius * reduction.fwhm_arcsec / scale or None
+    options: dict[str, Any] = {"grid": grid, "core": core}
     try:
         if not all(part.linear for part in reduction.parts):
-            options["throughput"] = _measured(reduction, psfs, psf_of, grid)
+            options["throughput"] = _measured(reduction, psfs, psf_of, grid, core)
         made = flux_map(reduction.parts, lambda part: psf_of[id(part)], **options)
     except ValueError as err:
         raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
@@ -132,21 +144,29 @@ def map_fluxes(
     return made
 
 
-def _measured(reduction: Reduction, psfs: Any, psf_of: Any, grid: FluxGrid) -> Any:
+def _measured(
+    reduction: Reduction, psfs: Any, psf_of: Any, grid: FluxGrid, core: float | None
+) -> Any:
     """Return the throughput as a function of separation, by forward modelling."""
     whole = flux_map(
         reduction.parts,
         lambda part: psf_of[id(part)],
         grid=grid,
         throughput=np.ones(grid.shape),
+        core=core,
     )
     typical = float(np.nanmedian(whole.sigma))
     if not np.isfinite(typical):
         raise ValueError("no good pixel about the star")
     fwhm = reduction.fwhm_arcsec
     separations = np.geomspace(fwhm, max(grid.half * grid.scale, 1.5 * fwhm), _SEPARATIONS)
-    half = max(round(1.5 * fwhm / grid.scale), 2)
-    share = throughput_profile(reduction.parts, psfs, separations, flux=5.0 * typical, half=half)
+    if core is None:
+        half = max(max(psf.kernel.shape[0] for psf in psfs) // 2, 2)
+    else:
+        half = max(int(np.ceil(3.0 * core)), 2)
+    share = throughput_profile(
+        reduction.parts, psfs, separations, flux=5.0 * typical, half=half, core=core
+    )
     known = np.isfinite(share)
     if not known.any():
         raise ValueError("no companion leaves anything anywhere")
@@ -178,12 +198,3 @@ def describe(model: JwstDataModel, reduction: Reduction, star: Any, grid: FluxGr
     info.crval1, info.crval2 = record.star_ra, record.star_dec
     info.cdelt1, info.cdelt2 = -grid.scale / 3600.0, grid.scale / 3600.0
     info.pc1_1, info.pc1_2, info.pc2_1, info.pc2_2 = 1.0, 0.0, 0.0, 1.0
-
-
-def as_ecsv(table: np.ndarray, columns: Sequence[tuple[str, str, str]]) -> QTable:
-    """Return a table of a product with its units."""
-    made = QTable()
-    for name, kind, unit in columns:
-        values = np.asarray(table[name]).astype(kind)
-        made[name] = values * units.Unit(unit) if unit else values
-    return made

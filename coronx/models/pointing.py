@@ -137,6 +137,8 @@ def _recorded(model: JwstDataModel) -> StarPlace | None:
 def record_star(model: JwstDataModel, star: StarPlace) -> None:
     """Write the star's place, and its sky position by the model's WCS, into the model."""
     record = extend(model).meta.coronx
+    if not star.source.startswith(getattr(record, "star_source", None) or star.source):
+        record.star_error_x = record.star_error_y = None  # that of another measurement
     record.star_x, record.star_y, record.star_source = star.x + 1.0, star.y + 1.0, star.source
     if getattr(model.meta, "wcs", None) is not None:
         sky = sky_of(model, star)

@@ -19,6 +19,7 @@ from coronx.models.psf_width import psf_width
 from coronx.models.psfalign import PsfAlignModel
 from coronx.models.recipe import Plan, Recipe
 from coronx.models.schema import planes_shown
+from coronx.models.star_places import star_error
 from coronx.ops.images import Images
 from coronx.ops.subtracted import Subtracted
 from coronx.refdata.modes import CoronagraphMode, find_mode
@@ -126,6 +127,14 @@ class Reduction:
         """Return the names of the exposures."""
         return f"Reduction({', '.join(name_of(model) for model in self.models)})"
 
+    def star_error_arcsec(self) -> float:
+        """Return the 1-sigma error of the star's place along an axis; NaN where it is not known.
+
+        That of one exposure, rms of all: what misleads it in one misleads it in the others.
+        """
+        errors = np.array([star_error(model) for model in self.models])
+        return float(np.sqrt(np.mean(errors**2))) * self.scale_arcsec
+
     @classmethod
     def of(cls, models: Sequence[CubeModel], references: Sequence[Any]) -> "Reduction":
         """Return the reduction of subtracted exposures, each with the references aligned to it.
@@ -225,20 +234,23 @@ def _part(
     inputs = Inputs.of(model, targets, references, recipe)
     if inputs.matrix is None:
         raise InputError(f"{name_of(model)}: no WCS (gwcs) in it; run calwebb_image2 on it again")
-    part = Subtracted(
-        targets,
-        inputs.references,
-        star=(inputs.star.x, inputs.star.y),
-        matrices=np.repeat(inputs.matrix[None], len(data), axis=0),
-        reference_matrices=inputs.matrices,
-        truncate=recipe.kl_truncate,
-        err=model.err,
-        method=recipe.method,
-        zones=inputs.plan.zones,
-        chosen=inputs.plan.chosen,
-        kept_out=inputs.plan.kept_out,
-        shifts=inputs.shifts,
-    )
+    try:
+        part = Subtracted(
+            targets,
+            inputs.references,
+            star=(inputs.star.x, inputs.star.y),
+            matrices=np.repeat(inputs.matrix[None], len(data), axis=0),
+            reference_matrices=inputs.matrices,
+            truncate=recipe.kl_truncate,
+            err=model.err,
+            method=recipe.method,
+            zones=inputs.plan.zones,
+            chosen=inputs.plan.chosen,
+            kept_out=inputs.plan.kept_out,
+            shifts=inputs.shifts,
+        )
+    except ValueError as err:
+        raise InputError(f"{name_of(model)}: {err}") from err
     star = find_star(model)
     mask = mask_place(model) or (star.x, star.y)
     # The mask stays where it is while the star moves behind it: their distance is the mean one.

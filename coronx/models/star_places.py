@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from stdatamodels.jwst.datamodels import CubeModel
+from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 
 from coronx.models.arrays import array_of
 from coronx.models.pointing import StarPlace, find_star, pixel_scale, record_star
@@ -15,6 +15,7 @@ __all__ = [
     "pointed_place",
     "record_places",
     "registration_by_header",
+    "star_error",
     "star_places",
 ]
 
@@ -66,8 +67,25 @@ def star_places(model: CubeModel) -> tuple[Array, Array]:
     return places, sigma
 
 
+def star_error(model: JwstDataModel) -> Array:
+    """Return the 1-sigma error of the one place recorded for an exposure's star, (2,), in pixels.
+
+    STARERRX and STARERRY; NaN where they are not known. The scatter among the integrations
+    (STARSIGX, STARSIGY) is no such error: what misleads a measurement misleads it in all alike.
+    """
+    record = getattr(model.meta, "coronx", None)
+    told = [getattr(record, name, None) for name in ("star_error_x", "star_error_y")]
+    return np.array([np.nan if value is None else value for value in told], np.float64)
+
+
 def record_places(
-    model: CubeModel, places: Array, sigma: Array, good: NDArray[np.bool_], *, source: str
+    model: CubeModel,
+    places: Array,
+    sigma: Array,
+    good: NDArray[np.bool_],
+    *,
+    source: str,
+    error: Array | None = None,
 ) -> Array:
     """Write the star's place in each integration, and their mean and scatter, into an exposure.
 
@@ -75,13 +93,17 @@ def record_places(
     ----------
     model : CubeModel
         Changed in place: the table STARPOS; STARCENX, STARCENY and STARSRC where any integration
-        is good; STARSIGX and STARSIGY where more than one is, and its uncertainty is known.
+        is good; STARSIGX and STARSIGY where more than one is, and its uncertainty is known;
+        STARERRX and STARERRY if the error is known.
     places, sigma : ndarray (n, 2)
         0-based (x, y) and 1-sigma, in pixels.
     good : ndarray of bool (n,)
         Which are to be believed.
     source : str
         Where they are from.
+    error : ndarray (2,), optional
+        1-sigma of their mean; by default the rms of `sigma`, which is not taken to lessen with the
+        number of integrations.
 
     Returns
     -------
@@ -103,6 +125,9 @@ def record_places(
     # What was not measured has no scatter.
     known = np.isfinite(scatter).all() and np.isfinite(sigma[good]).all()
     record.star_sigma_x, record.star_sigma_y = (float(s) if known else None for s in scatter)
+    own = np.sqrt(np.mean(np.square(sigma[good]), axis=0)) if error is None else error
+    known = np.isfinite(own).all()
+    record.star_error_x, record.star_error_y = (float(s) if known else None for s in own)
     return mean
 
 

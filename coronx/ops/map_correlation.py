@@ -23,21 +23,25 @@ class MapCorrelation:
     roughness : float
         Square root of the determinant of the covariance of the gradient of the map, the map scaled
         to unit variance: per square arcsec.
+    sharpness : float
+        The same of a source's image in the map, scaled to a peak of one, from its curvature; the
+        roughness where the filter is the PSF.
     rho : ndarray (m, m)
         Correlation of places apart by (row, column), zero in the middle.
     profile : ndarray (n,)
-        Largest correlation, of either sign, of places k * `step` apart or more.
+        Largest share of a source's peak, of either sign, in places k * `step` apart or more.
     step : float
         Of `rho` and `profile`, in arcsec.
     """
 
     roughness: float
+    sharpness: float
     rho: Array = field(repr=False)
     profile: Array = field(repr=False)
     step: float
 
     def extent(self, level: float) -> float:
-        """Return the distance in arcsec beyond which no correlation exceeds a level."""
+        """Return the distance in arcsec beyond which a source of peak one is below a level."""
         return float(np.count_nonzero(self.profile > level)) * self.step
 
     def lengths(self, width: float) -> tuple[float, float]:
@@ -56,11 +60,13 @@ class MapCorrelation:
         return max(of_mean, of_variance), of_variance
 
 
-def map_correlation(kernel: Array, matrices: Array) -> MapCorrelation:
+def map_correlation(
+    kernel: Array, matrices: Array, *, weights: Array | None = None
+) -> MapCorrelation:
     """Derive a flux map's correlation from the PSF.
 
-    White noise correlated with the PSF p has the correlation function of p with itself, rho. Its
-    curvature at zero is the covariance of the map's gradient, which the expected Euler
+    White noise correlated with a filter has the correlation function of the filter with itself,
+    rho. Its curvature at zero is the covariance of the map's gradient, which the expected Euler
     characteristic needs (Worsley et al. 1996, Human Brain Mapping 4, 58).
 
     Parameters
@@ -69,26 +75,34 @@ def map_correlation(kernel: Array, matrices: Array) -> MapCorrelation:
         PSF in a frame's pixels, on the middle of an odd square.
     matrices : ndarray (..., 2, 2)
         From (east, north) in arcsec to (x, y) in pixels, of the frames.
+    weights : ndarray (n, n), optional
+        The filter; the PSF by default.
 
     Returns
     -------
     MapCorrelation
     """
     low = max(kernel.shape[0] // 2 - _REACH, 0)
-    near = kernel[low : kernel.shape[0] - low, low : kernel.shape[0] - low]
-    side = scipy.fft.next_fast_len(2 * near.shape[0])
-    power = np.abs(np.asarray(scipy.fft.fft2(near, s=(side, side)))) ** 2
-    freq = 2.0 * np.pi * np.asarray(scipy.fft.fftfreq(side))
+    near = np.s_[low : kernel.shape[0] - low, low : kernel.shape[0] - low]
+    side = scipy.fft.next_fast_len(2 * (kernel.shape[0] - 2 * low))
+    psf = np.asarray(scipy.fft.fft2(kernel[near], s=(side, side)))
+    own = psf if weights is None else np.asarray(scipy.fft.fft2(weights[near], s=(side, side)))
+    noise, source = np.abs(own) ** 2, np.real(own * np.conj(psf))
+    each = np.asarray(matrices, np.float64).reshape(-1, 2, 2)
+    scale = float(np.mean(1.0 / np.sqrt(np.abs(np.linalg.det(each)))))
+    rho = _correlation(noise)
+    image = rho if weights is None else _correlation(source)
+    roughness, sharpness = (_curvature(power, each) for power in (noise, source))
+    return MapCorrelation(roughness, sharpness, rho, _profile(image), scale / _OVERSAMPLING)
+
+
+def _curvature(power: Array, matrices: Array) -> float:
+    """Return the square root of the determinant of the curvature, on the sky, at zero lag."""
+    freq = 2.0 * np.pi * np.asarray(scipy.fft.fftfreq(power.shape[0]))
     ky, kx = np.meshgrid(freq, freq, indexing="ij")
     curvature = np.array([[(power * a * b).sum() for b in (kx, ky)] for a in (kx, ky)])
-    curvature /= power.sum()
-    each = np.asarray(matrices, np.float64).reshape(-1, 2, 2)
-    on_sky = np.mean(each.swapaxes(1, 2) @ curvature @ each, axis=0)
-    scale = float(np.mean(1.0 / np.sqrt(np.abs(np.linalg.det(each)))))
-    rho = _correlation(power)
-    return MapCorrelation(
-        float(np.sqrt(np.linalg.det(on_sky))), rho, _profile(rho), scale / _OVERSAMPLING
-    )
+    on_sky = np.mean(matrices.swapaxes(1, 2) @ (curvature / power.sum()) @ matrices, axis=0)
+    return float(np.sqrt(np.linalg.det(on_sky)))
 
 
 def _correlation(power: Array) -> Array:

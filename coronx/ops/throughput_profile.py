@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.ops.core_filter import core_filter
 from coronx.ops.stamp import OffAxisPsf, Stamp
 from coronx.ops.subtracted import Patches
 
@@ -36,6 +37,7 @@ def throughput_profile(
     flux: float,
     half: int,
     angles: int = 6,
+    core: float | None = None,
 ) -> Array:
     """Return the share of a companion's matched-filter flux that is left, against separation.
 
@@ -56,6 +58,8 @@ def throughput_profile(
         The filter has (2 half + 1) pixels a side.
     angles : int
         Number of position angles.
+    core : float, optional
+        Of the filter, as `flux_map` takes it; the filter is the PSF by default.
 
     Returns
     -------
@@ -74,9 +78,13 @@ def throughput_profile(
                     if not good.any():
                         continue
                     weight = 1.0 / float(np.mean(change.err[k][good] ** 2))
-                    shape = _template(psf, float(x), float(y), change, k)[good]
-                    left += weight * float(shape @ change.values[k][good]) / flux
-                    whole += weight * float(shape @ shape)
+                    shape = _template(psf, float(x), float(y), change, k)
+                    own = shape
+                    if core is not None:
+                        middle = (float(x) - change.cols[k], float(y) - change.rows[k])
+                        own = core_filter(shape, core, middle=middle, good=good)
+                    left += weight * float(own[good] @ change.values[k][good]) / flux
+                    whole += weight * float(own[good] @ shape[good])
         if whole > 0.0:
             share[n] = left / whole
     return share

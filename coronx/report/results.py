@@ -92,7 +92,7 @@ def _one(folder: Path, ending: str) -> Path | None:
     found = sorted(folder.glob(f"*{ending}"))
     if len(found) > 1:
         raise InputError(
-            f"{folder}: {len(found)} files *{ending}; give a folder of the products of one reduction"
+            f"{folder}: {len(found)} files *{ending}; give a folder of one reduction"
         )
     return found[0] if found else None
 
@@ -161,6 +161,8 @@ def _draw_map(axes: Axes, found: Path, real: list[dict[str, float]]) -> None:
 def _draw_curve(axes: Axes, limits: Path, candidates: QTable, real: list[dict[str, float]]) -> None:
     with fits.open(limits) as hdulist:
         curve = hdulist["LIMITS"].data
+        # Beyond, most of the ring lies behind the field's edges.
+        curve = curve[~(curve["transmission"] < 0.5) | (curve["separation"] < 2.0)]
         fwhm = hdulist[0].header["PSFFWHM"]
     axes.semilogy(curve["separation"], curve["calibrated"], label="5 sigma, calibrated")
     axes.semilogy(

@@ -10,9 +10,12 @@ from tests.ops.subtracted_frames import empty_fields
 
 STATED = (0.3, 0.03)
 CASES = (
-    ("one roll, FWHM 2.3 px", {"fwhm": 2.3}),
-    ("two rolls, FWHM 1.84 px", {"fwhm": 1.84, "rolls": (0.0, 10.0)}),
-    ("one roll, FWHM 2.3 px, speckles changed by 3 %", {"fwhm": 2.3, "change": 0.03}),
+    ("one roll, FWHM 2.3 px", {"fwhm": 2.3, "core": 1.0}),
+    ("two rolls, FWHM 1.84 px", {"fwhm": 1.84, "rolls": (0.0, 10.0), "core": 1.0}),
+    (
+        "one roll, FWHM 2.3 px, speckles changed by 3 %",
+        {"fwhm": 2.3, "change": 0.03, "core": 1.0},
+    ),
 )
 
 

@@ -7,18 +7,25 @@ import numpy as np
 from astropy.io import fits
 
 from coronx.ops.field_rotation import moved_enough
+from coronx.ops.flux_grid import FluxGrid
+from coronx.ops.flux_map import FluxMap, flux_map
 from coronx.ops.images import Images
+from coronx.ops.ring_noise import ring_noise
 from coronx.ops.stamp import PsfImage
 from coronx.ops.subtracted import Subtracted
+from coronx.ops.throughput_profile import throughput_profile
 from coronx.ops.zones import annular_zones
 
-__all__ = ["APERTURE", "FWHM", "SCALE", "Naco", "open_naco"]
+__all__ = ["APERTURE", "CORE", "FWHM", "GRID", "SCALE", "Naco", "noise_profile", "open_naco"]
 
 SCALE = 0.0272  # arcsec a pixel
 NORTH = -104.84  # degrees, added to the parallactic angles
 STAR = (51.1, 51.05)  # 0-based: centre of symmetry of the mean frame
 FWHM = 4.53  # pixels, of a Gaussian fitted to the PSF
 MODES = 20
+CORE = 0.8 * FWHM  # pixels, window of the filter
+GRID = FluxGrid(50, SCALE)
+_HALF = 11  # pixels: 3 windows
 APERTURE = 4.349103  # sum of the PSF as given, of unit flux within an aperture of one FWHM
 
 
@@ -64,6 +71,49 @@ class Naco:
             zones=zones,
             chosen=chosen,
         )
+
+    def throughput(
+        self, part: Subtracted, separations: np.ndarray, *, core: float | None = CORE
+    ) -> np.ndarray:
+        """Return what the subtraction leaves of a companion at separations in arcsec."""
+        half = _HALF if core is not None else self.psf.half
+        return throughput_profile(
+            [part], [self.psf], separations, flux=1.0, half=half, angles=8, core=core
+        )
+
+    def fluxes(
+        self,
+        part: Subtracted,
+        throughput: tuple[np.ndarray, np.ndarray],
+        *,
+        core: float | None = CORE,
+    ) -> FluxMap:
+        """Return the map of fluxes, the throughput given at separations."""
+        return flux_map(
+            [part],
+            lambda _: self.psf,
+            grid=GRID,
+            throughput=lambda r: np.interp(r, *throughput),
+            core=core,
+        )
+
+
+def noise_profile(fluxes: FluxMap, separations: np.ndarray) -> np.ndarray:
+    """Return the noise of a flux at separations: one sigma of S/N = 1.
+
+    Sample standard deviation of the empty cube's map, corrected for throughput, in rings half
+    an FWHM wide.
+    """
+    fwhm = FWHM * SCALE
+    noise = ring_noise(
+        fluxes.flux,
+        GRID,
+        fwhm=fwhm,
+        correlation=fluxes.correlation,
+        width=0.5 * fwhm,
+    )
+    near = [np.abs(GRID.separation - r) < 0.5 * SCALE for r in separations]
+    return np.array([np.sqrt(np.nanmean(noise.sigma[ring] ** 2)) for ring in near])
 
 
 def open_naco(data: Path) -> Naco:

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from coronx.models.pointing import StarPlace, find_star, record_star
-from coronx.models.star_places import has_star, record_places, registration_by_header, star_places
+from coronx.models.star_places import (
+    has_star,
+    record_places,
+    registration_by_header,
+    star_error,
+    star_places,
+)
 from coronx.refdata.modes import MODES
 
 CENTER = np.array(MODES["nircam-335r"].center)
@@ -45,6 +51,22 @@ def test_places_of_integrations_are_read_as_they_were_written(exposure):
     np.testing.assert_allclose(places[2], (150.2, 170.1))
     np.testing.assert_array_equal(told[:2], sigma[:2])
     assert np.isnan(told[2]).all()
+
+
+def test_the_error_of_the_place_is_no_scatter(exposure):
+    assert np.isnan(star_error(exposure)).all()
+    given = np.tile((150.0, 170.0), (3, 1))
+    sigma = np.array([(0.03, 0.05), (0.05, 0.05), (9.0, 9.0)])
+    good = np.array([True, True, False])
+    record_places(exposure, given, sigma, good, source="test")
+    # As large as one integration's: what misleads one misleads all.
+    np.testing.assert_allclose(star_error(exposure), [np.sqrt(0.5 * (9.0 + 25.0)) / 100.0, 0.05])
+    record_star(exposure, StarPlace(150.1, 170.0, "test, aligned"))
+    assert np.isfinite(star_error(exposure)).all()
+    record_star(exposure, StarPlace(140.0, 170.0, "given"))
+    assert np.isnan(star_error(exposure)).all()
+    record_places(exposure, given, sigma, good, source="test", error=np.array([0.1, 0.2]))
+    np.testing.assert_allclose(star_error(exposure), [0.1, 0.2])
 
 
 def test_no_good_place_records_no_star(exposure):

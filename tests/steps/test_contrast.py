@@ -56,6 +56,11 @@ def test_options_of_noise_and_threshold(subtracted_rolls, gaussian_psf):
     known = np.isfinite(plain.limits["calibrated"])
     assert (loose.limits["calibrated"] < plain.limits["calibrated"])[known].all()
     assert not np.array_equal(robust.limits["sigma"], plain.limits["sigma"], equal_nan=True)
+    whole = run(subtracted_rolls, gaussian_psf, filter_radius=0.0)
+    assert (whole.limits["throughput"] != plain.limits["throughput"])[known].any()
+    np.testing.assert_allclose(
+        whole.limits["calibrated"][known], plain.limits["calibrated"][known], rtol=0.5
+    )
     assert run(subtracted_rolls, gaussian_psf, outer=1.0).limits["separation"].max() < 1.0
 
 
@@ -90,7 +95,8 @@ def test_adi_is_corrected_for_what_it_takes(adi_rolls, gaussian_psf):
     table = result.limits
     at = (table["separation"] > 0.5) & np.isfinite(table["calibrated"])
     assert at.any()
-    assert (table["throughput"][at] < 1.0).all()
+    # The core is blind to what ADI takes about a companion: where that is little, it sees all.
+    assert (table["throughput"][at] < 1.02).all()
     # Rolls 10 degrees apart take more of what they moved less.
     far = table["throughput"][at]
     assert far[-3:].mean() > far[:3].mean()

@@ -35,6 +35,25 @@ def test_the_companion_is_found(subtracted_rolls, gaussian_psf):
     assert result.snr[at] == pytest.approx(row["snr"], rel=0.2)
 
 
+@pytest.mark.parametrize("radius", [0.0, 1.0, 2.0])
+def test_flux_does_not_depend_on_the_filter(subtracted_rolls, gaussian_psf, radius):
+    result = run(subtracted_rolls, gaussian_psf, filter_radius=radius)
+    unit = 1e6 * subtracted_rolls[0][0].meta.photometry.pixelarea_steradians
+    assert result.candidates[0]["flux"] == pytest.approx(TOTAL * unit, rel=0.1)
+
+
+def test_the_star_is_somewhere(subtracted_rolls, gaussian_psf, caplog):
+    plain = run(subtracted_rolls, gaussian_psf).candidates[0]
+    assert plain["star_sigma"] == 0.0
+    assert caplog.text.count("how well the star's place is known") == 1
+    row = run(subtracted_rolls, gaussian_psf, star_sigma=40.0).candidates[0]
+    assert row["star_sigma"] == 40.0
+    for name in ("east", "north", "separation"):
+        assert row[f"{name}_sigma"] == pytest.approx(np.hypot(plain[f"{name}_sigma"], 0.04))
+    turn = np.degrees(np.arctan2(row["separation_sigma"], row["separation"]))
+    assert row["pa_sigma"] == pytest.approx(turn)
+
+
 def fits_header(model):
     info = model.meta.wcsinfo
     names = ("ctype1", "ctype2", "crpix1", "crpix2", "crval1", "crval2", "cdelt1", "cdelt2")

@@ -71,6 +71,26 @@ def test_products_are_a_model_and_a_table(products, psf_file, tmp_path):
     assert table["converged"][0]
 
 
+def test_the_star_is_somewhere(products, psf_file, caplog):
+    (plain,) = run(products, psf_file).companions
+    assert plain["star_sigma"] == 0.0
+    assert caplog.text.count("how well the star's place is known") == 1
+    told = [model.copy() for model in products[0]]
+    for model, error in zip(told, (0.3, 0.4), strict=True):
+        model.meta.coronx.star_error_x, model.meta.coronx.star_error_y = error, 0.5
+    reduction = ExtractStep().open_reduction(told, products[1])
+    (row,) = run((reduction,), psf_file).companions
+    mas = 1e3 * reduction.scale_arcsec * np.sqrt((0.09 + 0.16 + 2.0 * 0.25) / 4.0)
+    assert row["star_sigma"] == pytest.approx(mas)
+    for name in ("east", "north", "separation"):
+        assert row[f"{name}_sigma"] == pytest.approx(np.hypot(plain[f"{name}_sigma"], 1e-3 * mas))
+    turn = np.degrees(np.arctan2(1e-3 * mas, row["separation"]))
+    assert row["pa_sigma"] == pytest.approx(np.hypot(plain["pa_sigma"], turn))
+    assert row["covariance_east_north"] == pytest.approx(plain["covariance_east_north"])
+    (other,) = run((reduction,), psf_file, star_sigma=0.0).companions
+    assert other["east_sigma"] == pytest.approx(plain["east_sigma"])
+
+
 @pytest.mark.parametrize("sampler", ["emcee", "dynesty"])
 def test_a_posterior_is_sampled(products, psf_file, sampler):
     pytest.importorskip(sampler)

@@ -1,22 +1,33 @@
 """What the steps share that measure what is left beside the star: its subtraction, PSF and flux."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jwst.datamodels import ModelContainer
 from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 
 from coronx.errors import InputError, name_of
 from coronx.models.association import read_association
+from coronx.models.pointing import find_star, mask_place
 from coronx.models.reduction import Reduction, open_references
 from coronx.ops.stamp import OffAxisPsf
+from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.off_axis_psf import off_axis_psf
 from coronx.refdata.psf_data import named_folder
 from coronx.refdata.star_flux import StarFlux, star_flux
 from coronx.steps.coron._base import CoronStep
 
-__all__ = ["MEASURING", "MeasuringStep"]
+__all__ = ["MEASURING", "PLACING", "MeasuringStep", "mask_or_star"]
+
+log = logging.getLogger(__name__)
+
+# Of the steps that say where a companion is.
+PLACING = """
+    star_sigma = float(default=None,min=0.0)  # 1-sigma error of the star's place in mas along an axis, added to the errors of place; by default as recorded
+"""  # noqa: E501
 
 # What has to be told: also what the pipeline takes for all steps that measure.
 MEASURING = """
@@ -87,22 +98,56 @@ class MeasuringStep(CoronStep):
         """
         first = reduction.models[0]
         return [
-            off_axis_psf(
-                reduction.mode,
-                reduction.filter,
-                mask_place=place,
-                shape=model.shape[-2:],
-                psf_file=self._path(self.psf_file),
-                unocculted=self._path(self.unocculted),
-                data_path=self.data_path,
-                spectral_type=self.spectral_type,
-                opd=self.opd,
-                date=first.meta.observation.date_beg or first.meta.observation.date,
-                fov_pixels=self.fov_pixels,
-                psf_fraction=self.psf_fraction,
-            )
+            self.psf_of(first, reduction.mode, place, model.shape[-2:])
             for model, place in zip(reduction.models, reduction.mask_places, strict=True)
         ]
+
+    def psf_of(
+        self,
+        model: CubeModel,
+        mode: CoronagraphMode,
+        mask_place: tuple[float, float],
+        shape: tuple[int, int],
+    ) -> OffAxisPsf:
+        """Return the PSF of a source beside the mask in frames of a shape (ny, nx).
+
+        Parameters
+        ----------
+        model : CubeModel
+            An exposure, for its filter and date.
+        mode : CoronagraphMode
+            The coronagraph.
+        mask_place : tuple of float
+            0-based (x, y) of the mask's centre in the frames.
+        shape : tuple of int
+            (ny, nx).
+        """
+        return off_axis_psf(
+            mode,
+            str(model.meta.instrument.filter),
+            mask_place=mask_place,
+            shape=shape,
+            psf_file=self._path(self.psf_file),
+            unocculted=self._path(self.unocculted),
+            data_path=self.data_path,
+            spectral_type=self.spectral_type,
+            opd=self.opd,
+            date=model.meta.observation.date_beg or model.meta.observation.date,
+            fov_pixels=self.fov_pixels,
+            psf_fraction=self.psf_fraction,
+        )
+
+    def own_psfs(self, models: Sequence[CubeModel], mode: CoronagraphMode) -> list[OffAxisPsf]:
+        """Return the PSF in each exposure's own frame, made once where the mask is at one place."""
+        made: dict[tuple[float, ...], OffAxisPsf] = {}
+        psfs = []
+        for model in models:
+            place, shape = mask_or_star(model), model.shape[-2:]
+            key = (*place, *shape)
+            if key not in made:
+                made[key] = self.psf_of(model, mode, place, shape)
+            psfs.append(made[key])
+        return psfs
 
     def star(self, reduction: Reduction, psfs: Sequence[OffAxisPsf]) -> StarFlux:
         """Return the star's flux.
@@ -112,10 +157,20 @@ class MeasuringStep(CoronStep):
         InputError
             If it is not given, or cannot be had in the way it is.
         """
+        return self.star_of(reduction.mode, reduction.filter, psfs[0], reduction.mask_places[0])
+
+    def star_of(
+        self,
+        mode: CoronagraphMode,
+        filter_name: str,
+        psf: OffAxisPsf,
+        mask_place: tuple[float, float],
+    ) -> StarFlux:
+        """Return the star's flux, with a PSF and the mask's place in its frames."""
         told = self.star_jy is not None or self.star_mag is not None or self.acquisition
         return star_flux(
-            reduction.mode,
-            reduction.filter,
+            mode,
+            filter_name,
             star_jy=self.star_jy,
             star_jy_sigma=self.star_jy_sigma,
             star_mag=self.star_mag,
@@ -125,9 +180,26 @@ class MeasuringStep(CoronStep):
             unocculted=None if told else self._path(self.unocculted),
             acquisition=self._path(self.acquisition),
             attenuation=self.attenuation,
-            psf=psfs[0],
-            mask_place=reduction.mask_places[0],
+            psf=psf,
+            mask_place=mask_place,
         )
+
+    def star_error(self, reduction: Reduction) -> float:
+        """Return the error of the star's place along an axis in arcsec; option of `PLACING`.
+
+        Zero, with a warning, where it is neither told nor recorded.
+        """
+        if self.star_sigma is not None:
+            return 1e-3 * self.star_sigma
+        error = reduction.star_error_arcsec()
+        if np.isfinite(error):
+            return error
+        log.warning(
+            "%s: how well the star's place is known is not recorded (STARERRX, STARERRY), and is "
+            "not in the errors of companions' places; give star_sigma, in mas",
+            name_of(reduction.models[0]),
+        )
+        return 0.0
 
     def knows_psf(self) -> bool:
         """Return whether any PSF is given, or can be simulated."""
@@ -150,6 +222,12 @@ class MeasuringStep(CoronStep):
         raise InputError(
             f"{name_of(init)}: no aligned references; give a _psfalign product with each _psfsub"
         )
+
+
+def mask_or_star(model: CubeModel) -> tuple[float, float]:
+    """Return where the mask's centre is in an exposure, 0-based (x, y); the star's if not known."""
+    star = find_star(model)
+    return mask_place(model) or (star.x, star.y)
 
 
 def _several(init: Any) -> list[Any]:

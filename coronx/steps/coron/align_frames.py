@@ -14,7 +14,13 @@ from coronx.models.members import check_alike, role_of
 from coronx.models.pointing import displace
 from coronx.models.sampling import chosen_blur, fit_blur, record_blur
 from coronx.models.schema import shift_table
-from coronx.models.star_places import has_star, record_places, registration_by_header, star_places
+from coronx.models.star_places import (
+    has_star,
+    record_places,
+    registration_by_header,
+    star_error,
+    star_places,
+)
 from coronx.models.variance import set_moved_error
 from coronx.ops.frame_alignment import make_template, mean_variance, measure_frames, move_frames
 from coronx.ops.registration import Registration, Template
@@ -38,6 +44,8 @@ class _Aim:
         That integration, to register others to; None where headers tell.
     star : ndarray (2,)
         0-based (x, y) of the star in it.
+    error : ndarray (2,)
+        1-sigma of that; NaN where it is not known.
     further : ndarray (2,)
         Shift of all frames beyond that.
     """
@@ -46,6 +54,7 @@ class _Aim:
     found: Registration
     template: Template | None
     star: NDArray[np.float64]
+    error: NDArray[np.float64]
     further: NDArray[np.float64]
 
 
@@ -137,7 +146,8 @@ class AlignFramesStep(CoronStep):
                 f"{name_of(first)}: with the star at ({star[0]:.1f}, {star[1]:.1f}) moved to the "
                 f"middle nothing is left of frames of {nx} x {ny} pixels; give another star_center"
             )
-        return _Aim(first, found, template, star, further)
+        error = star_error(first) if self.star_center is None else np.full(2, np.nan)
+        return _Aim(first, found, template, star, error, further)
 
     def _template(
         self, first: CubeModel, models: list[CubeModel], star: NDArray[np.float64]
@@ -197,7 +207,9 @@ class AlignFramesStep(CoronStep):
         else:
             name_failures(table, "nothing is left of it")
             self._move(result, model, found)
-        record_places(result, places, found.sigma, found.converged, source=self.class_alias)
+        record_places(
+            result, places, found.sigma, found.converged, source=self.class_alias, error=aim.error
+        )
         return result
 
     def _move(self, result: CubeModel, model: CubeModel, found: Registration) -> None:

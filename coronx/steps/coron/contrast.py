@@ -10,15 +10,15 @@ from stdatamodels.jwst.datamodels import ContrastModel
 from coronx.errors import InputError, name_of
 from coronx.models.flux_products import (
     LIMITS,
-    as_ecsv,
     describe,
     flux_schema,
     jansky,
     map_fluxes,
 )
-from coronx.models.recipe import parse_companions
+from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
+from coronx.models.tables import write_table
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.small_sample import FIVE_SIGMA
 from coronx.steps.coron._measuring import MEASURING, MeasuringStep
@@ -52,6 +52,7 @@ class ContrastStep(MeasuringStep):
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
         robust = boolean(default=False)  # Noise by median absolute deviation
+        filter_radius = float(default=1.0,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter; 0: the whole PSF
         suffix = string(default='limits')  # Suffix of the product
     """  # noqa: E501
         + MEASURING
@@ -84,7 +85,7 @@ class ContrastStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs)
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
         unit, fwhm = jansky(reduction), reduction.fwhm_arcsec
         known = known_companions(self, reduction)
         common = {"fwhm": fwhm, "star_flux": star.jansky / unit, "masked": known}
@@ -111,7 +112,7 @@ class ContrastStep(MeasuringStep):
         ):
             setattr(result, name, image.astype(np.float32))
         table = np.zeros(at.size, result.get_dtype("limits"))
-        for name, _, _ in LIMITS:
+        for name in table.dtype.names:
             table[name] = at / fwhm if name == "separation_ld" else getattr(curve, name)
         table["sigma"] *= unit
         result.limits = table
@@ -125,8 +126,7 @@ class ContrastStep(MeasuringStep):
         """Save the product, and its curve beside it as ECSV."""
         path = super().save_model(model, *args, **kwargs)
         if isinstance(path, str | Path):
-            table = as_ecsv(model.limits, LIMITS)
-            table.write(Path(path).with_suffix(".ecsv"), format="ascii.ecsv", overwrite=True)
+            write_table(Path(path).with_suffix(".ecsv"), model.limits, LIMITS)
         return path
 
 

@@ -11,7 +11,6 @@ from stdatamodels.jwst.datamodels import ImageModel
 from coronx.errors import InputError
 from coronx.models.flux_products import (
     CANDIDATES,
-    as_ecsv,
     describe,
     flux_schema,
     jansky,
@@ -20,9 +19,10 @@ from coronx.models.flux_products import (
 from coronx.models.pointing import find_star, sky_of
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
+from coronx.models.tables import write_table
 from coronx.ops.detection import Candidate, Detections, find_candidates
 from coronx.ops.stim import Stim, stim
-from coronx.steps.coron._measuring import MEASURING, MeasuringStep
+from coronx.steps.coron._measuring import MEASURING, PLACING, MeasuringStep
 from coronx.steps.coron.contrast import known_companions
 
 __all__ = ["DetectStep"]
@@ -56,8 +56,10 @@ class DetectStep(MeasuringStep):
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
         robust = boolean(default=False)  # Noise by median absolute deviation
+        filter_radius = float(default=1.0,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter; 0: the whole PSF
         suffix = string(default='detect')  # Suffix of the product
     """  # noqa: E501
+        + PLACING
         + MEASURING
     )
 
@@ -89,7 +91,7 @@ class DetectStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs) if self.knows_star() else None
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
         inner = reduction.fwhm_arcsec if self.inner is None else self.inner
         outer = np.inf if self.outer is None else self.outer
         found = find_candidates(
@@ -122,7 +124,9 @@ class DetectStep(MeasuringStep):
         result.stim, result.stim_inverse = (
             a.astype(np.float32) for a in (still.map, still.inverse)
         )
-        result.candidates = _table(result, found, still, reduction, star)
+        result.candidates = _table(
+            result, found, still, reduction, star, self.star_error(reduction)
+        )
         log.info(
             "%d candidates above %.2f sigma (probability of a false one in the field: %g)",
             len(found.candidates), found.threshold, self.false_alarm,
@@ -133,13 +137,17 @@ class DetectStep(MeasuringStep):
         """Save the product, and its table beside it as ECSV."""
         path = super().save_model(model, *args, **kwargs)
         if isinstance(path, str | Path):
-            table = as_ecsv(model.candidates, CANDIDATES)
-            table.write(Path(path).with_suffix(".ecsv"), format="ascii.ecsv", overwrite=True)
+            write_table(Path(path).with_suffix(".ecsv"), model.candidates, CANDIDATES)
         return path
 
 
 def _table(
-    model: ImageModel, found: Detections, still: Stim, reduction: Reduction, star: Any
+    model: ImageModel,
+    found: Detections,
+    still: Stim,
+    reduction: Reduction,
+    star: Any,
+    star_error: float,
 ) -> np.ndarray:
     table = np.zeros(len(found.candidates), model.get_dtype("candidates"))
     first, half = reduction.models[0], model.data.shape[0] // 2
@@ -149,9 +157,11 @@ def _table(
         row["number"] = n
         for name in ("east", "north", "separation", "pa", "snr", "sigmas"):
             row[name] = getattr(one, name)
+        error = float(np.hypot(one.position_error, star_error))
         for name in ("east", "north", "separation"):
-            row[f"{name}_sigma"] = one.position_error
-        row["pa_sigma"] = one.pa_error
+            row[f"{name}_sigma"] = error
+        row["pa_sigma"] = np.degrees(np.arctan2(error, one.separation))
+        row["star_sigma"] = 1e3 * star_error
         row["false_alarm_place"] = one.false_alarm_place
         row["false_alarm_field"] = one.false_alarm_field
         row["flux"], row["flux_sigma"] = one.flux * unit, one.flux_error * unit

@@ -8,12 +8,13 @@ import numpy as np
 from stdatamodels.jwst.datamodels import JwstDataModel
 
 from coronx.errors import InputError, name_of
-from coronx.models.companions import as_ecsv, candidate_places, schema
+from coronx.models.companions import COMPANIONS, candidate_places, schema
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
+from coronx.models.tables import write_table
 from coronx.ops.companion_fit import CompanionFit, fit_companion
 from coronx.ops.companion_sampling import CompanionSamples, sample_companion
-from coronx.steps.coron._measuring import MEASURING, MeasuringStep
+from coronx.steps.coron._measuring import MEASURING, PLACING, MeasuringStep
 
 __all__ = ["ExtractStep"]
 
@@ -44,6 +45,7 @@ class ExtractStep(MeasuringStep):
         seed = integer(default=1)  # Of the samplers' randomness
         suffix = string(default='extract')  # Suffix of the product
     """  # noqa: E501
+        + PLACING
         + MEASURING
     )
 
@@ -85,6 +87,7 @@ class ExtractStep(MeasuringStep):
         result.update(reduction.models[0])
         extend(result).extend_schema(schema())
         table = np.zeros(len(places), result.get_dtype("companions"))
+        star_error = self.star_error(reduction)
         drawn = []
         for n, place in enumerate(places):
             common["known"] = [other for other in places if other is not place]
@@ -100,6 +103,7 @@ class ExtractStep(MeasuringStep):
                 _empty(table[n], n + 1, place)
                 continue
             _fill(table[n], n + 1, fit, samples, reduction, star)
+            _widen(table[n], star_error)
             _tell(table[n])
             if samples is not None:
                 every = max(len(samples.samples) // _SAVED, 1)
@@ -114,8 +118,7 @@ class ExtractStep(MeasuringStep):
         path = super().save_model(model, *args, **kwargs)
         for one in path if isinstance(path, list) else [path]:
             if one is not None:
-                table = as_ecsv(model.companions)
-                table.write(Path(one).with_suffix(".ecsv"), format="ascii.ecsv", overwrite=True)
+                write_table(Path(one).with_suffix(".ecsv"), model.companions, COMPANIONS)
         return path
 
     def _places(
@@ -198,6 +201,18 @@ def _fill(
     ends["flux"] = ends["flux"] * unit
     for name, (low, high) in ends.items():
         row[f"{name}_low"], row[f"{name}_high"] = low, high
+
+
+def _widen(row: Any, star_error: float) -> None:
+    """Add the error of the star's place, in arcsec along an axis, to the errors of place."""
+    turn = np.degrees(np.arctan2(star_error, row["separation"]))
+    row["star_sigma"] = 1e3 * star_error
+    for name in ("east", "north", "separation", "pa"):
+        more = turn if name == "pa" else star_error
+        middle = row[name]
+        row[f"{name}_sigma"] = np.hypot(row[f"{name}_sigma"], more)
+        row[f"{name}_low"] = middle - np.hypot(middle - row[f"{name}_low"], more)
+        row[f"{name}_high"] = middle + np.hypot(row[f"{name}_high"] - middle, more)
 
 
 def _tell(row: Any) -> None:
