@@ -51,6 +51,7 @@ class ContrastStep(MeasuringStep):
         outer = float(default=None)  # Half of the map's side in arcsec; by default it holds the whole frame
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
+        core = float(default=0.8,min=0.0)  # Window in FWHM of the filter, the PSF's core above a level, where references show the star itself (ADI, ARDI); 0 filters with the whole PSF
         robust = boolean(default=False)  # Noise by median absolute deviation
         suffix = string(default='limits')  # Suffix of the product
     """  # noqa: E501
@@ -84,7 +85,7 @@ class ContrastStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs)
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, core=self.core)
         unit, fwhm = jansky(reduction), reduction.fwhm_arcsec
         known = known_companions(self, reduction)
         common = {"fwhm": fwhm, "star_flux": star.jansky / unit, "masked": known}

@@ -55,6 +55,7 @@ class DetectStep(MeasuringStep):
         outer = float(default=None)  # Half of the map's side in arcsec, and the largest separation; by default the whole frame
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
+        core = float(default=0.8,min=0.0)  # Window in FWHM of the filter, the PSF's core above a level, where references show the star itself (ADI, ARDI); 0 filters with the whole PSF
         robust = boolean(default=False)  # Noise by median absolute deviation
         suffix = string(default='detect')  # Suffix of the product
     """  # noqa: E501
@@ -90,7 +91,7 @@ class DetectStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs) if self.knows_star() else None
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, core=self.core)
         inner = reduction.fwhm_arcsec if self.inner is None else self.inner
         outer = np.inf if self.outer is None else self.outer
         found = find_candidates(
