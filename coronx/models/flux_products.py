@@ -13,6 +13,7 @@ from coronx.models.schema import extend
 from coronx.models.tables import STAR_SIGMA, Column, table_schema, with_error
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap, flux_map
+from coronx.ops.ring_noise import ring_noise
 from coronx.ops.stamp import OffAxisPsf
 from coronx.ops.throughput_profile import throughput_profile
 
@@ -155,22 +156,27 @@ def _measured(
         throughput=np.ones(grid.shape),
         core=core,
     )
-    typical = float(np.nanmedian(whole.sigma))
-    if not np.isfinite(typical):
+    if not np.isfinite(whole.sigma).any():
         raise ValueError("no good pixel about the star")
     fwhm = reduction.fwhm_arcsec
     separations = np.geomspace(fwhm, max(grid.half * grid.scale, 1.5 * fwhm), _SEPARATIONS)
-    if core is None:
-        half = max(max(psf.kernel.shape[0] for psf in psfs) // 2, 2)
-    else:
-        half = max(int(np.ceil(3.0 * core)), 2)
-    share = throughput_profile(
-        reduction.parts, psfs, separations, flux=5.0 * typical, half=half, core=core
-    )
+    half = max(round((1.5 * fwhm / grid.scale) if core is None else 3.0 * core), 2)
+    flux = 5.0 * _scatter(whole, separations, fwhm)
+    share = throughput_profile(reduction.parts, psfs, separations, flux=flux, half=half, core=core)
     known = np.isfinite(share)
     if not known.any():
         raise ValueError("no companion leaves anything anywhere")
     return lambda separation: np.interp(separation, separations[known], share[known])
+
+
+def _scatter(fluxes: FluxMap, separations: np.ndarray, fwhm: float) -> np.ndarray:
+    """Return the scatter of a map in rings, not below its median formal error."""
+    grid = fluxes.grid
+    noise = ring_noise(fluxes.flux, grid, fwhm=fwhm, correlation=fluxes.correlation).sigma
+    least = float(np.nanmedian(fluxes.sigma))
+    near = [noise[np.abs(grid.separation - r) <= 0.5 * fwhm] for r in separations]
+    found = [np.median(ring[np.isfinite(ring)]) if np.isfinite(ring).any() else 0 for ring in near]
+    return np.maximum(found, least)
 
 
 def describe(model: JwstDataModel, reduction: Reduction, star: Any, grid: FluxGrid) -> None:

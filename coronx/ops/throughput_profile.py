@@ -34,7 +34,7 @@ def throughput_profile(
     psfs: Sequence[OffAxisPsf],
     separations: Array,
     *,
-    flux: float,
+    flux: float | Array,
     half: int,
     angles: int = 6,
     core: float | None = None,
@@ -52,8 +52,8 @@ def throughput_profile(
         The PSF in each.
     separations : ndarray (n,)
         Arcsec.
-    flux : float
-        Of the companion: what an ADI reduction leaves depends on it, a little.
+    flux : float or ndarray (n,)
+        Of the companion, at each separation: what an ADI reduction leaves depends on it, a little.
     half : int
         The filter has (2 half + 1) pixels a side.
     angles : int
@@ -67,12 +67,13 @@ def throughput_profile(
         NaN where no exposure has a good pixel.
     """
     share = np.full(len(separations), np.nan)
+    fluxes = np.broadcast_to(flux, share.shape)
     for n, separation in enumerate(separations):
         left = whole = 0.0
         for angle in 2.0 * np.pi * (np.arange(angles) + 0.5 * (n % 2)) / angles:
             east, north = separation * np.sin(angle), separation * np.cos(angle)
             for part, psf in zip(parts, psfs, strict=True):
-                change = part.response(psf, east, north, flux, half=half)
+                change = part.response(psf, east, north, fluxes[n], half=half)
                 for k, (x, y) in enumerate(part.places(east, north)):
                     good = np.isfinite(change.values[k]) & (change.err[k] > 0.0)
                     if not good.any():
@@ -83,7 +84,7 @@ def throughput_profile(
                     if core is not None:
                         middle = (float(x) - change.cols[k], float(y) - change.rows[k])
                         own = core_filter(shape, core, middle=middle, good=good)
-                    left += weight * float(own[good] @ change.values[k][good]) / flux
+                    left += weight * float(own[good] @ change.values[k][good]) / fluxes[n]
                     whole += weight * float(own[good] @ shape[good])
         if whole > 0.0:
             share[n] = left / whole

@@ -91,9 +91,7 @@ def tell_candidates(products: Path, *, truth: Path | None = None) -> list[str]:
 def _one(folder: Path, ending: str) -> Path | None:
     found = sorted(folder.glob(f"*{ending}"))
     if len(found) > 1:
-        raise InputError(
-            f"{folder}: {len(found)} files *{ending}; give a folder of one reduction"
-        )
+        raise InputError(f"{folder}: {len(found)} files *{ending}; give a folder of one reduction")
     return found[0] if found else None
 
 

@@ -16,7 +16,9 @@ from coronx.ops.subtracted import Subtracted
 from coronx.ops.throughput_profile import throughput_profile
 from coronx.ops.zones import annular_zones
 
-__all__ = ["APERTURE", "CORE", "FWHM", "GRID", "SCALE", "Naco", "noise_profile", "open_naco"]
+__all__ = [
+    "APERTURE", "CORE", "FWHM", "GRID", "SCALE", "Naco", "flux_noise", "noise_profile", "open_naco",
+]  # fmt: skip
 
 SCALE = 0.0272  # arcsec a pixel
 NORTH = -104.84  # degrees, added to the parallactic angles
@@ -73,12 +75,18 @@ class Naco:
         )
 
     def throughput(
-        self, part: Subtracted, separations: np.ndarray, *, core: float | None = CORE
+        self,
+        part: Subtracted,
+        separations: np.ndarray,
+        flux: float | np.ndarray = 1.0,
+        *,
+        core: float | None = CORE,
+        angles: int = 8,
     ) -> np.ndarray:
         """Return what the subtraction leaves of a companion at separations in arcsec."""
         half = _HALF if core is not None else self.psf.half
         return throughput_profile(
-            [part], [self.psf], separations, flux=1.0, half=half, angles=8, core=core
+            [part], [self.psf], separations, flux=flux, half=half, angles=angles, core=core
         )
 
     def fluxes(
@@ -114,6 +122,26 @@ def noise_profile(fluxes: FluxMap, separations: np.ndarray) -> np.ndarray:
     )
     near = [np.abs(GRID.separation - r) < 0.5 * SCALE for r in separations]
     return np.array([np.sqrt(np.nanmean(noise.sigma[ring] ** 2)) for ring in near])
+
+
+def flux_noise(
+    naco: Naco, *, core: float | None = CORE, step: float = 0.4
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return throughput, of companions of S/N 5, and noise, each with its separations in arcsec.
+
+    Throughput is measured every `step` FWHM.
+    """
+    empty = naco.subtracted(naco.cube)
+    r = np.arange(0.2, 1.26, 0.05)
+    flux: float | np.ndarray = 1.0
+    noise = np.ones(r.size)
+    for often in (1.0, step):
+        at = np.arange(0.15, 1.36, often * FWHM * SCALE)
+        throughput = (at, naco.throughput(empty, at, flux, core=core))
+        noise = noise_profile(naco.fluxes(empty, throughput, core=core), r)
+        at = np.arange(0.15, 1.36, step * FWHM * SCALE)
+        flux = 5.0 * np.interp(at, r, noise)
+    return throughput, (r, noise)
 
 
 def open_naco(data: Path) -> Naco:

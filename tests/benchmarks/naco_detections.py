@@ -22,7 +22,7 @@ from coronx.ops.ring_noise import RingNoise, ring_noise
 from coronx.ops.subtracted import Subtracted
 from coronx.ops.summit import summit
 from tests.benchmarks.injection import places
-from tests.benchmarks.naco import CORE, FWHM, GRID, SCALE, Naco, noise_profile, open_naco
+from tests.benchmarks.naco import CORE, FWHM, GRID, SCALE, Naco, flux_noise, open_naco
 
 __all__ = ["Field", "Looked", "look", "throughput_scatter"]
 
@@ -44,13 +44,9 @@ class Field:
 
     @classmethod
     def of(cls, naco: Naco, *, core: float | None = CORE, step: float = 0.4) -> "Field":
-        """Measure throughput every `step` FWHM, and noise."""
-        empty = naco.subtracted(naco.cube)
-        at = np.arange(0.15, 1.36, step * _FWHM)
-        throughput = (at, naco.throughput(empty, at, core=core))
-        r = np.arange(0.2, 1.26, 0.05)
-        noise = noise_profile(naco.fluxes(empty, throughput, core=core), r)
-        return cls(naco, empty, core, throughput, (r, noise))
+        """Measure throughput of companions of S/N 5 every `step` FWHM, and noise."""
+        throughput, noise = flux_noise(naco, core=core, step=step)
+        return cls(naco, naco.subtracted(naco.cube), core, throughput, noise)
 
     def sigma(self, separation: float) -> float:
         """Return the flux of S/N 1."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.injection import peer_companion, places, recover
-from tests.benchmarks.naco import open_naco
+from tests.benchmarks.naco import CORE, noise_profile, open_naco
+from tests.benchmarks.naco_detections import SIGMAS, Field, look
 
 pytestmark = pytest.mark.realdata
 
@@ -34,3 +35,18 @@ def test_companions_are_found_where_they_were_put(naco):
     assert (np.abs(miss) < 3.5 * done.sigma).all()
     assert np.sqrt(np.mean(miss[:, :2] ** 2)) < 0.2
     assert abs(np.mean(miss[:, 2] / done.truth[:, 2])) < 0.08
+
+
+def test_companions_are_detected(naco):
+    empty = naco.subtracted(naco.cube)
+    at = np.array([0.5, 0.65, 0.8])
+    throughput = (at, naco.throughput(empty, at, angles=4))
+    noise = (at, noise_profile(naco.fluxes(empty, throughput), at))
+    field = Field(naco, empty, CORE, throughput, noise)
+    done = look(field, places(3, 0.55, 0.75), 9.0)
+    assert (done.sigmas > SIGMAS).all()
+    assert (np.hypot(*done.off.T) < 1.0).all()
+    np.testing.assert_allclose(done.flux, 1.0, atol=0.35)
+    plain = (at, naco.throughput(empty, at, angles=4, core=None))
+    wide = noise_profile(naco.fluxes(empty, plain, core=None), at)
+    assert (noise[1] < 0.8 * wide).all()

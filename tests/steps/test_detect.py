@@ -106,3 +106,11 @@ def test_bad_options_are_refused(subtracted_rolls, gaussian_psf, options, match,
     monkeypatch.delenv("STPSF_PATH", raising=False)
     with pytest.raises(InputError, match=match):
         run(subtracted_rolls, gaussian_psf, **options)
+
+
+def test_adi_is_searched_by_a_core(adi_rolls, gaussian_psf):
+    row = run(adi_rolls, gaussian_psf, filter_radius=1.0, outer=2.0).candidates[0]
+    for name, truth in zip(("east", "north"), TRUTH[1:], strict=True):
+        assert abs(row[name] - truth) < 4.0 * row[f"{name}_sigma"] + 0.005
+    unit = 1e6 * adi_rolls[0][0].meta.photometry.pixelarea_steradians
+    assert row["flux"] == pytest.approx(TOTAL * unit, rel=0.15)
