@@ -20,6 +20,8 @@ from coronx.ops.throughput_profile import throughput_profile
 __all__ = ["CANDIDATES", "LIMITS", "describe", "flux_schema", "jansky", "map_fluxes"]
 
 _SEPARATIONS = 12  # at which the throughput of ADI is measured
+# FWHM; the figures they follow from are in docs/steps/contrast.md.
+_WINDOW, _WINDOW_ADI = 1.5, 0.8
 
 LIMITS = [
     Column("separation", "float64", "arcsec", "From the star"),
@@ -94,7 +96,7 @@ def map_fluxes(
     psfs: Sequence[OffAxisPsf],
     *,
     outer: float | None = None,
-    filter_radius: float = 0.0,
+    filter_radius: float | None = None,
 ) -> FluxMap:
     """Return the flux of a point source on a grid about the star, in MJy/sr times a pixel.
 
@@ -109,9 +111,9 @@ def map_fluxes(
         The PSF in each.
     outer : float, optional
         Half of the grid's side in arcsec; by default it holds every frame's edges.
-    filter_radius : float
+    filter_radius : float, optional
         Standard deviation in FWHM of the window to the PSF's core that is the filter; 0: the whole
-        PSF is.
+        PSF is. By default 1.5, and 0.8 where references show the star itself.
 
     Raises
     ------
@@ -129,10 +131,13 @@ def map_fluxes(
         reach = outer / scale
     grid = FluxGrid(max(int(np.ceil(reach)), 1), scale)
     psf_of = dict(zip(map(id, reduction.parts), psfs, strict=True))
+    linear = all(part.linear for part in reduction.parts)
+    if filter_radius is None:
+        filter_radius = _WINDOW if linear else _WINDOW_ADI
     core = filter_radius * reduction.fwhm_arcsec / scale or None
     options: dict[str, Any] = {"grid": grid, "core": core}
     try:
-        if not all(part.linear for part in reduction.parts):
+        if not linear:
             options["throughput"] = _measured(reduction, psfs, psf_of, grid, core)
         made = flux_map(reduction.parts, lambda part: psf_of[id(part)], **options)
     except ValueError as err:

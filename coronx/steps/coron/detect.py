@@ -56,7 +56,7 @@ class DetectStep(MeasuringStep):
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
         robust = boolean(default=False)  # Noise by median absolute deviation
-        filter_radius = float(default=1.5,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter; 0: the whole PSF
+        filter_radius = float(default=None,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter, 0: the whole PSF; by default 1.5, with ADI and ARDI 0.8
         suffix = string(default='detect')  # Suffix of the product
     """  # noqa: E501
         + PLACING
