@@ -15,9 +15,10 @@ $(INSTALLED): pyproject.toml
 
 demo: $(INSTALLED)
 	rm -rf $(DEMO)
-	$(BIN)/python -m coronx.simulate $(DEMO)/scene --scene nircam-round --crds $(DEMO)/crds
+	$(BIN)/python -m coronx.simulate $(DEMO)/scene --scene nircam-round --unocculted --crds $(DEMO)/crds
 	CRDS_PATH=$(CURDIR)/$(DEMO)/crds $(BIN)/strun coronx_coron3 \
 	    $(DEMO)/scene/jw99999-c1001_coron3_00001_asn.json --output_dir=$(DEMO)/products \
+	    --unocculted=$(DEMO)/scene/jw99999004001_03101_00001_nrcalong_calints.fits \
 	    --log-file=$(DEMO)/coron3.log --log-stream=null
 	$(BIN)/python -m coronx.report $(DEMO)/scene/jw99999001001_03101_00001_nrcalong_calints.fits \
 	    $(DEMO)/products $(DEMO)/overview.png --truth $(DEMO)/scene/truth.json

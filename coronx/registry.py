@@ -71,6 +71,8 @@ REGISTRY: tuple[Entry, ...] = (
     Entry("coronx.steps.coron.detect", "DetectStep", "coronx_detect", ("detect",)),
     Entry("coronx.steps.coron.contrast", "ContrastStep", "coronx_contrast", ("limits",)),
     Entry("coronx.steps.coron.extract", "ExtractStep", "coronx_extract", ("extract",)),
+    _frames("inject", "InjectStep", "injected", "CXINJ"),
+    Entry("coronx.steps.coron.forward", "ForwardStep", "coronx_forward", ("forward", "modelsub")),
     Entry("coronx.pipelines.coron3", "Coron3Pipeline", "coronx_coron3", ("i2d",), True),
 )
 

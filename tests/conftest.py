@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from numpy.fft import fft2, fftfreq, ifft2
 
 # CRDS keeps what it once read: the environment is set before anything imports it.
@@ -317,7 +318,16 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def coron3_run(tmp_path_factory, make_association, strun) -> Run:
+def psf_file(tmp_path_factory) -> Path:
+    """Return a FITS file with the PSF of `make_exposure`'s companions."""
+    y, x = np.indices((25, 25)) - 12
+    path = tmp_path_factory.mktemp("psf") / "psf.fits"
+    fits.PrimaryHDU(np.exp(-0.5 * (x**2 + y**2) / 1.2**2)).writeto(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def coron3_run(tmp_path_factory, make_association, psf_file, strun) -> Run:
     """Run the pipeline once, by strun, for all tests that look at its products."""
     folder = tmp_path_factory.mktemp("coron3")
     asn = make_association(folder)
@@ -326,6 +336,7 @@ def coron3_run(tmp_path_factory, make_association, strun) -> Run:
         "coronx_coron3", asn, "--output_dir", out,
         "--steps.klip.save_psf=true", "--steps.recenter_frames.save_results=true",
         "--steps.recenter_frames.method=mask",  # speckles of noise have no symmetry
+        "--psf_file", psf_file, "--star_jy=1.5",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return Run(asn, out, done.stdout + done.stderr)

@@ -13,6 +13,7 @@ from coronx.models.schema import extend
 from coronx.models.tables import STAR_SIGMA, Column, table_schema, with_error
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap, flux_map
+from coronx.ops.ring_noise import ring_noise
 from coronx.ops.stamp import OffAxisPsf
 from coronx.ops.throughput_profile import throughput_profile
 
@@ -89,7 +90,11 @@ def jansky(reduction: Reduction) -> float:
 
 
 def map_fluxes(
-    reduction: Reduction, psfs: Sequence[OffAxisPsf], *, outer: float | None = None
+    reduction: Reduction,
+    psfs: Sequence[OffAxisPsf],
+    *,
+    outer: float | None = None,
+    filter_radius: float = 0.0,
 ) -> FluxMap:
     """Return the flux of a point source on a grid about the star, in MJy/sr times a pixel.
 
@@ -104,6 +109,9 @@ def map_fluxes(
         The PSF in each.
     outer : float, optional
         Half of the grid's side in arcsec; by default it holds every frame's edges.
+    filter_radius : float
+        Standard deviation in FWHM of the window to the PSF's core that is the filter; 0: the whole
+        PSF is.
 
     Raises
     ------
@@ -121,10 +129,11 @@ def map_fluxes(
         reach = outer / scale
     grid = FluxGrid(max(int(np.ceil(reach)), 1), scale)
     psf_of = dict(zip(map(id, reduction.parts), psfs, strict=True))
-    options: dict[str, Any] = {"grid": grid}
+    core = filter_radius * reduction.fwhm_arcsec / scale or None
+    options: dict[str, Any] = {"grid": grid, "core": core}
     try:
         if not all(part.linear for part in reduction.parts):
-            options["throughput"] = _measured(reduction, psfs, psf_of, grid)
+            options["throughput"] = _measured(reduction, psfs, psf_of, grid, core)
         made = flux_map(reduction.parts, lambda part: psf_of[id(part)], **options)
     except ValueError as err:
         raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
@@ -136,25 +145,38 @@ def map_fluxes(
     return made
 
 
-def _measured(reduction: Reduction, psfs: Any, psf_of: Any, grid: FluxGrid) -> Any:
+def _measured(
+    reduction: Reduction, psfs: Any, psf_of: Any, grid: FluxGrid, core: float | None
+) -> Any:
     """Return the throughput as a function of separation, by forward modelling."""
     whole = flux_map(
         reduction.parts,
         lambda part: psf_of[id(part)],
         grid=grid,
         throughput=np.ones(grid.shape),
+        core=core,
     )
-    typical = float(np.nanmedian(whole.sigma))
-    if not np.isfinite(typical):
+    if not np.isfinite(whole.sigma).any():
         raise ValueError("no good pixel about the star")
     fwhm = reduction.fwhm_arcsec
     separations = np.geomspace(fwhm, max(grid.half * grid.scale, 1.5 * fwhm), _SEPARATIONS)
-    half = max(round(1.5 * fwhm / grid.scale), 2)
-    share = throughput_profile(reduction.parts, psfs, separations, flux=5.0 * typical, half=half)
+    half = max(round((1.5 * fwhm / grid.scale) if core is None else 3.0 * core), 2)
+    flux = 5.0 * _scatter(whole, separations, fwhm)
+    share = throughput_profile(reduction.parts, psfs, separations, flux=flux, half=half, core=core)
     known = np.isfinite(share)
     if not known.any():
         raise ValueError("no companion leaves anything anywhere")
     return lambda separation: np.interp(separation, separations[known], share[known])
+
+
+def _scatter(fluxes: FluxMap, separations: np.ndarray, fwhm: float) -> np.ndarray:
+    """Return the scatter of a map in rings, not below its median formal error."""
+    grid = fluxes.grid
+    noise = ring_noise(fluxes.flux, grid, fwhm=fwhm, correlation=fluxes.correlation).sigma
+    least = float(np.nanmedian(fluxes.sigma))
+    near = [noise[np.abs(grid.separation - r) <= 0.5 * fwhm] for r in separations]
+    found = [np.median(ring[np.isfinite(ring)]) if np.isfinite(ring).any() else 0 for ring in near]
+    return np.maximum(found, least)
 
 
 def describe(model: JwstDataModel, reduction: Reduction, star: Any, grid: FluxGrid) -> None:

@@ -1,7 +1,6 @@
 """How a star is subtracted: what was asked for, recorded in the product and read from it again."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 
 from coronx.errors import InputError, name_of
+from coronx.models.option_text import parse_companions, parts_of, written
 from coronx.models.pointing import StarPlace, pixel_scale
 from coronx.models.psf_width import psf_width
 from coronx.models.schema import extend
@@ -17,7 +17,7 @@ from coronx.ops.images import Images
 from coronx.ops.reference_selection import best, rank_references
 from coronx.ops.zones import Zone, annular_zones, whole_frame
 
-__all__ = ["Plan", "Recipe", "parse_companions"]
+__all__ = ["Plan", "Recipe"]
 
 Mask = NDArray[np.bool_]
 
@@ -54,9 +54,9 @@ class Recipe:
         ``rdi``: references of other stars; ``adi``: of the science star at other rolls; ``ardi``:
         both.
     method : str
-        ``klip`` or ``classical``.
+        ``klip``, ``classical`` or ``nmf``.
     kl_truncate : int
-        Number of KL modes.
+        Number of KL modes, or of components.
     annuli : tuple of float
         Radii in arcsec at which annuli end; none: the frame is one zone.
     sectors : int
@@ -97,9 +97,9 @@ class Recipe:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "annuli":
-                value = ",".join(f"{edge:g}" for edge in value)
+                value = ",".join(map(written, value))
             elif field.name == "companions":
-                value = ",".join(f"{separation:g}:{angle:g}" for separation, angle in value)
+                value = ",".join(":".join(map(written, place)) for place in value)
             setattr(record, field.name, value)
 
     @classmethod
@@ -122,8 +122,8 @@ class Recipe:
             for field in fields(cls)
             if getattr(record, field.name, None) is not None
         }
-        found["annuli"] = tuple(float(part) for part in _parts(found.get("annuli")))
-        found["companions"] = parse_companions(_parts(found.get("companions")))
+        found["annuli"] = tuple(float(part) for part in parts_of([found.get("annuli", "")]))
+        found["companions"] = parse_companions([found.get("companions", "")])
         return cls(**found)
 
     def plan(
@@ -170,15 +170,20 @@ class Recipe:
                 raise InputError(f"{name_of(model)}: strategy {self.strategy} needs a WCS (gwcs)")
         chosen = np.repeat(base[None, None], len(zones), axis=0)
         if self.strategy != "rdi" and science.any():
-            least = max(self.least_rotation * psf_width(model), _SAME)
+            least = max(self.least_rotation * self._width(model), _SAME)
             for zone, some in zip(zones, chosen, strict=True):
                 radius = zone.radius or 1.0 / scale
                 some &= moved_enough(matrix, matrices, radius, least=least)
         if not chosen.any():
             raise InputError(self._nothing_left(model, science))
+        # Of a zone that is not subtracted the product does not tell what was in it: no other looks.
+        empty = [zone.subtract for zone, some in zip(zones, chosen, strict=True) if not some.any()]
+        if empty:
+            seen = ~np.any(empty, axis=0)
+            zones = tuple(replace(zone, fit=zone.fit & seen) for zone in zones)
         chosen = np.repeat(chosen, len(targets.data), axis=1)
         if self.nrefs_best:
-            chosen = self._best(targets, references, star, scale, chosen)
+            chosen = self._best(model, targets, references, star, scale, chosen)
         return Plan(zones, chosen, self._kept_out(model, shape, star, matrix, science, matrices))
 
     def _zones(
@@ -193,10 +198,14 @@ class Recipe:
                 edges=[edge / scale for edge in self.annuli],
                 sectors=self.sectors,
                 padding=self.zone_padding / scale,
-                smallest=psf_width(model),
+                smallest=self._width(model),
             )
         except ValueError as err:
             raise InputError(f"{name_of(model)}: annuli, sectors: {err}") from err
+
+    @staticmethod
+    def _width(model: CubeModel) -> float:
+        return psf_width(model, remedy="subtract by strategy rdi, without zones and companions")
 
     def _nothing_left(self, model: CubeModel, science: Mask) -> str:
         if self.strategy == "rdi":
@@ -216,10 +225,21 @@ class Recipe:
         )
 
     def _best(
-        self, targets: Images, references: Images, star: StarPlace, scale: float, chosen: Mask
+        self,
+        model: CubeModel,
+        targets: Images,
+        references: Images,
+        star: StarPlace,
+        scale: float,
+        chosen: Mask,
     ) -> Mask:
         y, x = np.indices(targets.data.shape[1:])
         mask = np.hypot(x - star.x, y - star.y) * scale < self.rank_radius
+        if not mask.any():
+            raise InputError(
+                f"{name_of(model)}: no pixel is within rank_radius = {self.rank_radius:g} arcsec "
+                f"of the star at ({star.x:.1f}, {star.y:.1f}); give a larger one, or nrefs_best = 0"
+            )
         known = np.where(references.good, references.data, np.nan)
         out = np.empty_like(chosen)
         for n, (data, good) in enumerate(zip(targets.data, targets.good, strict=True)):
@@ -243,7 +263,7 @@ class Recipe:
         if matrix is None:
             raise InputError(f"{name_of(model)}: companions are kept out through a WCS (gwcs)")
         y, x = np.indices(shape)
-        radius = self.companion_radius * psf_width(model)
+        radius = self.companion_radius * self._width(model)
         turned = [] if self.strategy == "rdi" else list(np.unique(matrices[science], axis=0))
         out = np.zeros(shape, bool)
         for separation, angle in self.companions:
@@ -252,28 +272,3 @@ class Recipe:
                 place = np.array([star.x, star.y]) + one @ offset
                 out |= np.hypot(x - place[0], y - place[1]) <= radius
         return out
-
-
-def parse_companions(texts: Sequence[str]) -> tuple[tuple[float, float], ...]:
-    """Return separations in arcsec and position angles in degrees of texts such as 1.2:40.
-
-    Raises
-    ------
-    InputError
-        If one cannot be read.
-    """
-    found = []
-    for text in texts:
-        try:
-            separation, angle = (float(part) for part in str(text).split(":"))
-        except ValueError as err:
-            raise InputError(
-                f"companions {text!r}: give separation in arcsec and position angle in degrees as "
-                "1.2:40"
-            ) from err
-        found.append((separation, angle))
-    return tuple(found)
-
-
-def _parts(text: str | None) -> list[str]:
-    return [part for part in str(text or "").split(",") if part.strip()]

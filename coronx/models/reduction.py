@@ -234,20 +234,23 @@ def _part(
     inputs = Inputs.of(model, targets, references, recipe)
     if inputs.matrix is None:
         raise InputError(f"{name_of(model)}: no WCS (gwcs) in it; run calwebb_image2 on it again")
-    part = Subtracted(
-        targets,
-        inputs.references,
-        star=(inputs.star.x, inputs.star.y),
-        matrices=np.repeat(inputs.matrix[None], len(data), axis=0),
-        reference_matrices=inputs.matrices,
-        truncate=recipe.kl_truncate,
-        err=model.err,
-        method=recipe.method,
-        zones=inputs.plan.zones,
-        chosen=inputs.plan.chosen,
-        kept_out=inputs.plan.kept_out,
-        shifts=inputs.shifts,
-    )
+    try:
+        part = Subtracted(
+            targets,
+            inputs.references,
+            star=(inputs.star.x, inputs.star.y),
+            matrices=np.repeat(inputs.matrix[None], len(data), axis=0),
+            reference_matrices=inputs.matrices,
+            truncate=recipe.kl_truncate,
+            err=model.err,
+            method=recipe.method,
+            zones=inputs.plan.zones,
+            chosen=inputs.plan.chosen,
+            kept_out=inputs.plan.kept_out,
+            shifts=inputs.shifts,
+        )
+    except ValueError as err:
+        raise InputError(f"{name_of(model)}: {err}") from err
     star = find_star(model)
     mask = mask_place(model) or (star.x, star.y)
     # The mask stays where it is while the star moves behind it: their distance is the mean one.

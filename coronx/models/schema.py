@@ -63,6 +63,19 @@ _STAR: list[tuple[str, Any]] = [
     ("good", "uint8"),
 ]
 
+_INJECTED: list[tuple[str, Any]] = [
+    ("source", "int32"), ("kind", ["ascii", 64]),
+    *((name, "float64") for name in (
+        "separation_arcsec", "pa_deg", "east_arcsec", "north_arcsec", "flux_jy", "contrast",
+        "x", "y")),
+]  # fmt: skip
+_PASSED: list[tuple[str, Any]] = [
+    ("exposure", ["ascii", 64]), ("region", ["ascii", 16]),
+    *((name, "float64") for name in (
+        "inner_arcsec", "outer_arcsec", "pixels", "model_jy", "in_jy", "left_jy", "transmission",
+        "throughput", "matched", "total")),
+]  # fmt: skip
+
 _META: dict[str, Any] = {
     "version": _keyword("coronx version", "string", "CRXVER"),
     "star_x": _keyword("[pixel] x of the star, 1-indexed", "number", "STARCENX"),
@@ -89,7 +102,7 @@ _META: dict[str, Any] = {
     "high_pass_size": _keyword("[pixel] size of the high-pass filter", "number", "HPFSIZE"),
     "strategy": _keyword("which references were used", "string", "STRATEGY"),
     "method": _keyword("how the star was fitted", "string", "PSFMETH"),
-    "kl_truncate": _keyword("number of KL modes asked for", "integer", "KLTRUNC"),
+    "kl_truncate": _keyword("number of modes asked for", "integer", "KLTRUNC"),
     "annuli": _keyword("[arcsec] radii at which annuli end", "string", "ANNULI"),
     "sectors": _keyword("sectors of each annulus", "integer", "SECTORS"),
     "zone_padding": _keyword("[arcsec] by which fits are wider", "number", "ZONEPAD"),
@@ -99,7 +112,7 @@ _META: dict[str, Any] = {
     "rank_radius": _keyword("[arcsec] within which they were compared", "number", "RANKRAD"),
     "companions": _keyword("separation:PA kept out of fits", "string", "COMPMASK"),
     "companion_radius": _keyword("[lambda/D] radius kept out", "number", "COMPRAD"),
-    "kl_modes": _keyword("number of KL modes subtracted", "integer", "KLMODES"),
+    "kl_modes": _keyword("number of modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
     **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},
 }
@@ -136,6 +149,8 @@ EXTENSION: dict[str, Any] = {
         "backgrounds": _table(
             "Background exposures subtracted", "BACKGRND", [("exposure", ["ascii", 64])]
         ),
+        "injected": _table("Sources added by coronx_inject", "INJECTED", _INJECTED),
+        "passed": _table("What is left of a model's flux", "PASSED", _PASSED),
         "levels": _table("Level subtracted from each integration", "LEVELS", _LEVELS),
     },
 }

@@ -1,5 +1,7 @@
 """Targets moved to the frame of their references, and models of them moved back."""
 
+from typing import TypeVar, cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ __all__ = ["filled", "moved", "to_target"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Kind = TypeVar("Kind", bound=np.floating)
 
 
 def filled(images: NDArray[np.floating], good: Mask) -> Array:
@@ -30,8 +33,8 @@ def moved(flat: Array, shifts: Array, shape: tuple[int, ...]) -> Array:
     return out
 
 
-def to_target(model: Array, whole: Array, shift: Array) -> Array:
-    """Return a model moved from the common frame to a target's.
+def to_target(model: NDArray[Kind], whole: NDArray[np.floating], shift: Array) -> NDArray[Kind]:
+    """Return a model moved from the common frame to a target's, in its own precision.
 
     Where it is NaN the move would spread the edge over the pixels beside it: the target itself,
     `whole`, stands there, so that what is moved is a star without a step.
@@ -48,5 +51,9 @@ def to_target(model: Array, whole: Array, shift: Array) -> Array:
     if not shift.any():
         return model
     none = np.isnan(model)
-    out = apply_ramp(forward(np.where(none, whole, model)), shift, model.shape)
-    return np.where(none, np.nan, out)
+    if not none.any():
+        return cast("NDArray[Kind]", apply_ramp(forward(model), shift, model.shape))
+    filled_in = np.where(none, whole, model).astype(model.dtype, copy=False)
+    out = cast("NDArray[Kind]", apply_ramp(forward(filled_in), shift, model.shape))
+    out[none] = np.nan
+    return out

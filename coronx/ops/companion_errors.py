@@ -8,7 +8,7 @@ from scipy.ndimage import spline_filter
 from scipy.stats import t
 
 from coronx.ops.companion_linear import equations_at
-from coronx.ops.companion_model import CompanionModel, View, turned
+from coronx.ops.companion_model import CompanionModel, View
 
 __all__ = ["AnnulusErrors", "annulus_errors"]
 
@@ -44,7 +44,8 @@ class AnnulusErrors:
 def annulus_errors(
     model: CompanionModel,
     view: View,
-    slopes: Array,
+    filters: Array,
+    gain: Array,
     place: tuple[float, float],
     flux: float,
     *,
@@ -52,7 +53,7 @@ def annulus_errors(
 ) -> AnnulusErrors:
     """Fit, by the same linear estimator, the residual at other position angles.
 
-    The companion's derivatives are turned about the star to places of the same separation on the
+    The filters are turned about the star to places of the same separation on the
     residual from which the companion was taken out, and solved for there. The scatter of what is
     found holds all noise that is there: correlated from pixel to pixel, from frame to frame, and
     not Gaussian. It is of few samples close to the star, so it is widened by Student's t
@@ -62,8 +63,10 @@ def annulus_errors(
     ----------
     model, view
         What was fitted.
-    slopes : ndarray (m, h, h, 3)
-        Derivatives at the solution.
+    filters : ndarray (m, h, h, 3)
+        By which the residual was weighed.
+    gain : ndarray (3, 3)
+        As `normal_equations` returns it.
     place : tuple of float
         (east, north) of the companion, arcsec.
     flux : float
@@ -79,10 +82,10 @@ def annulus_errors(
     images = model.without(place, flux)
     elements = 2.0 * np.pi * model.separation / model.fwhm
     count = int(np.clip(np.ceil(elements / _SPACING), 8, _MOST))
-    splines = [[spline_filter(slope[..., k]) for k in range(3)] for slope in slopes]
+    splines = [[spline_filter(slope[..., k]) for k in range(3)] for slope in filters]
     found: list[Array] = []
     for angle in 2.0 * np.pi * np.arange(1, count) / count:
-        there = turned(place, angle)
+        there = _turned(place, angle)
         away = [np.hypot(there[0] - e, there[1] - n) for e, n in (place, *known)]
         if min(away) * model.scale < _CLEAR * model.fwhm:
             continue
@@ -90,10 +93,16 @@ def annulus_errors(
         if seen >= _SEEN:
             scale = 1.0 / np.sqrt(np.diag(matrix))
             turn = np.linalg.lstsq(matrix * np.outer(scale, scale), scale * vector)[0]
-            found.append(scale * turn)
+            found.append(gain @ (scale * turn))
     samples = min(float(len(found)), elements * len(found) / count)
     offsets = np.array(found).reshape(-1, 3)
     if samples < 3.0:
         return AnnulusErrors(np.full((3, 3), np.nan), samples, offsets)
     widen = float(t.ppf(_SIGMA, samples)) ** 2
     return AnnulusErrors(widen * offsets.T @ offsets / len(found), samples, offsets)
+
+
+def _turned(place: tuple[float, float], angle: float) -> tuple[float, float]:
+    """Return a place (east, north) turned about the star by an angle (radians, from N to E)."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return place[0] * cos + place[1] * sin, place[1] * cos - place[0] * sin

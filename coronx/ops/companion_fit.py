@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import spline_filter
 
 from coronx.ops.companion_errors import annulus_errors
-from coronx.ops.companion_linear import equations_at, linearised, normal_equations
-from coronx.ops.companion_model import CompanionModel, Part, View
+from coronx.ops.companion_linear import (
+    inverse,
+    linearised,
+    normal_equations,
+    psf_slopes,
+)
+from coronx.ops.companion_model import CompanionModel, Part
+from coronx.ops.companion_start import find_start
 from coronx.ops.stamp import OffAxisPsf
 
 __all__ = ["CompanionFit", "fit_companion"]
@@ -20,7 +24,6 @@ Array = NDArray[np.float64]
 _OLD = 0.1  # pixels, and share of the flux, from where derivatives were made
 _PINNED = 0.75  # pixels from a patch's middle
 _DONE = 0.01  # sigma: steps below this end the iteration
-_GRID = 0.4  # resolution elements, of the grid on which the start is looked for
 _PLAIN = 2  # steps made without the correlation of the speckles
 _STRAY = 0.3  # resolution elements from where the noise was measured
 _REACH = 1.5  # resolution elements from the guess, beyond which a fit has lost its source
@@ -104,6 +107,10 @@ def fit_companion(
     least squares, with its derivatives by finite differences. Frames of one orientation are
     averaged first.
 
+    Where modes change with the companion (ADI, ARDI), the derivatives of what is left hold
+    speckles, and weighing speckles by themselves would make a bias; what is left is then weighed
+    by the PSF's own derivatives: instruments, in the sense of statistics.
+
     Parameters
     ----------
     parts : sequence of Part
@@ -151,11 +158,14 @@ def fit_companion(
     model, about = model_at(start), start
     element = fwhm / model.scale
     view, pinned = model.view(_pair(start)), start
-    place, flux, faint = _first(model, view, start, element)
+    place, flux, faint = find_start(model, view, start, element)
     flux = float(guess[2]) if len(guess) == 3 else flux
     converged = lost = close = False
     made: tuple[Array, float] | None = None
     left = slopes = np.empty(0)
+    filters = None
+    gain = np.eye(3)
+    linear = all(part.linear for part in parts)
     last = np.zeros(3)
     count = 0
     while True:
@@ -163,13 +173,14 @@ def fit_companion(
             view, pinned, made = model.view(_pair(place)), place.copy(), None
         if made is None or _far(made, place, flux, faint, model.scale):
             left, slopes = linearised(model, view, place, flux, faint)
+            filters = None if linear else psf_slopes(model, view, place, flux, faint)
             made = (place.copy(), flux)
         else:  # derivatives change little by a small step; what is left is exact all the same
             left = view.values + model.response(view, _pair(place), -flux)
-        matrix, vector, extra, chi2, pixels = normal_equations(
-            model, view, left, slopes, correlated=close
+        matrix, vector, extra, gain, chi2, pixels = normal_equations(
+            model, view, left, slopes, filters=filters, correlated=close
         )
-        covariance = _inverse(matrix)
+        covariance = inverse(matrix)
         step = covariance @ vector
         converged = bool((np.abs(step) < _DONE * np.sqrt(np.diag(covariance))).all())
         if (converged and close) or count >= iterations:
@@ -178,7 +189,7 @@ def fit_companion(
         # Speckles' covariance sharpens the derivatives: from afar, plain weights lead home.
         close = close or count >= _PLAIN or converged
         # A place that light hardly tells is held: the pull is lost where the step is small.
-        step = _inverse(matrix + np.diag([4.0 / element**2] * 2 + [0.0])) @ vector
+        step = inverse(matrix + np.diag([4.0 / element**2] * 2 + [0.0])) @ vector
         step, last = _hastened(step, last, matrix), step
         length = float(np.hypot(*step[:2]))
         step[:2] *= min(1.0, _LONGEST * element / max(length, 1e-300))
@@ -199,7 +210,10 @@ def fit_companion(
     done, samples = "covariance", np.nan
     total = covariance
     if errors == "annulus":
-        found = annulus_errors(model, view, slopes, _pair(place), flux, known=others)
+        found = annulus_errors(
+            model, view, slopes if filters is None else filters, gain, _pair(place), flux,
+            known=others,
+        )  # fmt: skip
         samples = found.samples
         if np.isfinite(found.covariance).all():
             done, total = "annulus", found.covariance
@@ -207,39 +221,6 @@ def fit_companion(
         place, flux, total + own, covariance, chi2, pixels - 3, converged and not lost, count,
         done, samples,
     )  # fmt: skip
-
-
-def _first(
-    model: CompanionModel, view: View, start: Array, element: float
-) -> tuple[Array, float, float]:
-    """Return the likeliest place about a guess, the flux there, and its error.
-
-    The response at the guess is moved over a grid as far as one resolution element.
-    """
-    unit = model.response(view, _pair(start), 1.0)
-    splines = [[spline_filter(image)] for image in unit]
-    images = model.images()
-    best, place, flux, faint = 0.0, start, 0.0, 0.0
-    steps = np.arange(-3, 4) * element * _GRID
-    for move in sorted(product(steps, steps), key=lambda m: np.hypot(*m)):
-        if np.hypot(*move) > element * (1.0 + 0.5 * _GRID):
-            break
-        there = start + move
-        matrix, vector, _ = equations_at(
-            model, view, splines, images, _pair(start), _pair(there), correlated=False
-        )
-        if not matrix[0, 0] > 0.0:
-            continue
-        found, sigma = float(vector[0] / matrix[0, 0]), float(matrix[0, 0] ** -0.5)
-        if faint == 0.0:
-            flux, faint = found, sigma
-        if found / sigma > best:
-            best, place, flux = found / sigma, there, found
-    if faint == 0.0:
-        raise ValueError(
-            f"no usable residual at ({start[0]:.3f}, {start[1]:.3f}) arcsec, or the PSF is zero"
-        )
-    return place, flux, faint
 
 
 def _far(made: tuple[Array, float], place: Array, flux: float, faint: float, scale: float) -> bool:
@@ -258,11 +239,6 @@ def _hastened(step: Array, last: Array, matrix: Array) -> Array:
     rest = step - share * last
     alike = float(rest @ matrix @ rest) < 0.1 * float(step @ matrix @ step)
     return step / (1.0 - share) if alike and 0.3 < share < 0.9 else step
-
-
-def _inverse(matrix: Array) -> Array:
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    return np.linalg.pinv(matrix * np.outer(scale, scale), rcond=1e-12) * np.outer(scale, scale)
 
 
 def _pair(place: Array) -> tuple[float, float]:

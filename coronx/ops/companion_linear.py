@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from coronx.ops.companion_model import CompanionModel, View
+from coronx.ops.stamp import Stamp
 
-__all__ = ["equations_at", "linearised", "normal_equations"]
+__all__ = ["equations_at", "inverse", "linearised", "normal_equations", "psf_slopes"]
 
 Array = NDArray[np.float64]
 
@@ -54,9 +55,19 @@ def linearised(
 
 
 def normal_equations(
-    model: CompanionModel, view: View, left: Array, slopes: Array, *, correlated: bool = True
-) -> tuple[Array, Array, Array, float, int]:
+    model: CompanionModel,
+    view: View,
+    left: Array,
+    slopes: Array,
+    *,
+    filters: Array | None = None,
+    correlated: bool = True,
+) -> tuple[Array, Array, Array, Array, float, int]:
     """Return the generalised least-squares equations of a linearised fit.
+
+    With filters W of their own, in place of the derivatives J, what is solved is
+    W^T C^-1 J step = W^T C^-1 left; it is returned multiplied by (W^T C^-1 J)^T (W^T C^-1 W)^-1, so
+    that the inverse of the matrix is the covariance of the step all the same.
 
     Parameters
     ----------
@@ -66,6 +77,8 @@ def normal_equations(
         Residual, the companion taken out at the present estimate; NaN takes no part.
     slopes : ndarray (m, h, h, 3)
         Derivatives of a companion by (east, north, flux).
+    filters : ndarray (m, h, h, 3), optional
+        By which the residual is weighed; the derivatives by default.
     correlated : bool
         If False, pixels are weighted by their scatter alone.
 
@@ -78,12 +91,15 @@ def normal_equations(
     extra : ndarray (3, 3)
         Of the covariance in the matrix's own coordinates (matrix @ covariance @ matrix): what
         the companion's own photons add to noise.
+    gain : ndarray (3, 3)
+        The step that a residual of filters @ x makes is gain @ x.
     chi2 : float
         Of what is left.
     count : int
         Pixels used.
     """
-    matrix, extra = np.zeros((3, 3)), np.zeros((3, 3))
+    weights = slopes if filters is None else filters
+    square, cross, extra = np.zeros((3, 3)), np.zeros((3, 3)), np.zeros((3, 3))
     vector = np.zeros(3)
     chi2, count = 0.0, 0
     disc = model.disc
@@ -93,17 +109,49 @@ def normal_equations(
             continue
         rows, cols = np.nonzero(use)
         rows, cols = rows + view.rows[m], cols + view.cols[m]
-        both = np.concatenate([slopes[m][use], left[m][use][:, None]], axis=1)
-        white = model.whiten(m, rows, cols, both, correlated=correlated)
-        matrix += white[:, :3].T @ white[:, :3]
-        vector += white[:, :3].T @ white[:, 3]
-        chi2 += float(white[:, 3] @ white[:, 3])
+        columns = (weights[m][use], slopes[m][use], left[m][use][:, None])
+        white = model.whiten(m, rows, cols, np.concatenate(columns, axis=1), correlated=correlated)
+        filtered = white[:, :3]
+        square += filtered.T @ filtered
+        cross += filtered.T @ white[:, 3:6]
+        vector += filtered.T @ white[:, 6]
+        chi2 += float(white[:, 6] @ white[:, 6])
         count += rows.size
         more = view.extra[m][use]
         if more.any():
-            weighed = model.weigh(m, rows, cols, white[:, :3])
+            weighed = model.weigh(m, rows, cols, filtered)
             extra += (weighed * more[:, None]).T @ weighed
-    return matrix, vector, extra, chi2, count
+    if filters is None:
+        return square, vector, extra, np.eye(3), chi2, count
+    turn = cross.T @ inverse(square)
+    gain = inverse(turn @ cross) @ turn @ square
+    return turn @ cross, turn @ vector, turn @ extra @ turn.T, gain, chi2, count
+
+
+def psf_slopes(model: CompanionModel, view: View, place: Array, flux: float, faint: float) -> Array:
+    """Return the derivatives of a companion before any subtraction, (m, h, h, 3).
+
+    The derivatives of what a subtraction leaves of it hold, where modes change with the
+    companion, speckles too, and weighing speckles by themselves makes a bias. These hold none.
+    """
+    step = _STEP / model.scale
+    bright = flux if abs(flux) > _FAINT * faint else float(np.copysign(_FAINT * faint, flux))
+    moves = np.array([[0.0, 0.0], [step, 0.0], [0.0, step]])
+    out = np.zeros((*view.values.shape, 3))
+    for m in range(len(model)):
+        psf = model.psfs[model.part_of[m]]
+        images: list[Array] = []
+        for x, y in model.stars[m] + (place + moves) @ model.matrices[m].T:
+            image = np.zeros(out.shape[1:3])
+            stamp = psf(float(x), float(y))
+            row, col = stamp.row - int(view.rows[m]), stamp.col - int(view.cols[m])
+            Stamp(stamp.values, row, col).add_to(image)
+            images.append(image)
+        unit, by_east, by_north = images
+        out[m, ..., 0] = bright * (by_east - unit) / step
+        out[m, ..., 1] = bright * (by_north - unit) / step
+        out[m, ..., 2] = unit
+    return out
 
 
 def equations_at(
@@ -177,3 +225,9 @@ def equations_at(
 
 def _pair(place: Array) -> tuple[float, float]:
     return float(place[0]), float(place[1])
+
+
+def inverse(matrix: Array) -> Array:
+    """Return the inverse of a symmetric matrix of quantities of any units."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    return np.linalg.pinv(matrix * np.outer(scale, scale), rcond=1e-12) * np.outer(scale, scale)

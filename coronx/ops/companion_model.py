@@ -12,7 +12,7 @@ from coronx.ops.frame_groups import group_frames, group_means
 from coronx.ops.speckle_covariance import SpeckleCovariance, speckle_covariance
 from coronx.ops.stamp import OffAxisPsf
 
-__all__ = ["CompanionModel", "Part", "PatchArrays", "View", "turned"]
+__all__ = ["CompanionModel", "Part", "PatchArrays", "View"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -286,12 +286,6 @@ class CompanionModel:
             if take.size:
                 out[n] = np.median(take)
         return out
-
-
-def turned(place: tuple[float, float], angle: float) -> tuple[float, float]:
-    """Return a place (east, north) turned about the star by an angle (radians, from N to E)."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    return place[0] * cos + place[1] * sin, place[1] * cos - place[0] * sin
 
 
 def _cut(image: Array, row: int, col: int, size: int) -> Array:

@@ -10,6 +10,7 @@ from numpy.polynomial.chebyshev import chebpts1
 from numpy.typing import NDArray
 
 from coronx.ops.companion_fit import CompanionFit
+from coronx.ops.companion_linear import inverse, psf_slopes
 from coronx.ops.companion_model import CompanionModel, Part
 from coronx.ops.stamp import OffAxisPsf
 
@@ -169,13 +170,21 @@ def _likelihood(model: CompanionModel, center: Array, box: Array, factor: float)
             unit[place] = model.response(view, place, 1.0)
         left.append(view.values - f * unit[place])
     columns = np.stack([*left, view.values], axis=-1)
+    # As in the fit: where modes change, what is left counts as the PSF's own derivatives see it.
+    filters = psf_slopes(model, view, center[:2], float(center[2]), 0.0)
     gram = np.zeros((columns.shape[-1],) * 2)
+    seen, square = np.zeros((3, columns.shape[-1])), np.zeros((3, 3))
     for m in range(len(model)):
         use = model.disc & np.isfinite(view.values[m])
         if use.any() and model.usable(m):
             rows, cols = np.nonzero(use)
-            white = model.whiten(m, rows + view.rows[m], cols + view.cols[m], columns[m][use])
-            gram += white.T @ white
+            both = np.concatenate([filters[m][use], columns[m][use]], axis=1)
+            white = model.whiten(m, rows + view.rows[m], cols + view.cols[m], both)
+            square += white[:, :3].T @ white[:, :3]
+            seen += white[:, :3].T @ white[:, 3:]
+            gram += white[:, 3:].T @ white[:, 3:]
+    if not linear:
+        gram = seen.T @ inverse(square) @ seen
     nothing = gram[-1, -1]
     gram = gram[:-1, :-1]
     by_place, by_flux = _barycentric(nodes), _barycentric(fluxes)

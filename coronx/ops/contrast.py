@@ -188,19 +188,18 @@ def curve_of(
         if separation < fwhm * (1.0 - 1e-9) or not ring.any():
             rows.append([np.nan] * 7)
             continue
-        sigma, raw = (
-            float(np.sqrt(np.mean(n.sigma[ring] ** 2))) for n in (limits.noise, limits.raw_noise)
-        )
+        # The median, since what a bar hides of a ring has no limit worth its name.
+        sigma, raw = (float(np.median(n.sigma[ring])) for n in (limits.noise, limits.raw_noise))
         count = float(limits.noise.count[ring].mean())
-        factor = float(limits.factor[ring].mean())
+        factor = float(np.median(limits.factor[ring]))
         rows.append(
             [
                 sigma,
                 factor,
                 factor * raw / star_flux,
                 factor * sigma / star_flux,
-                float(flux_map.throughput[ring].mean()),
-                float(flux_map.transmission[ring].mean()),
+                float(np.median(flux_map.throughput[ring])),
+                float(np.median(flux_map.transmission[ring])),
                 count,
             ]
         )

@@ -30,9 +30,10 @@ class Candidate:
     east, north, separation : float
         Place from the star in arcsec.
     position_error : float
-        Error of one sigma of the place along either axis in arcsec: the Cramer-Rao bound in white
-        noise, 1 / (S/N det(L)^(1/4)) with L the covariance of the gradient of a map of unit
-        variance; sqrt(2) FWHM / (2.355 S/N) for a Gaussian PSF.
+        Error of one sigma of the place along either axis in arcsec, in white noise: the scatter
+        of the map's gradient over the curvature of a source's image. For a filter that is the PSF
+        the Cramer-Rao bound, 1 / (S/N det(L)^(1/4)) with L the covariance of the gradient of a map
+        of unit variance; sqrt(2) FWHM / (2.355 S/N) for a Gaussian PSF.
     pa : float
         Position angle in degrees, from north through east, 0 to 360.
     pa_error : float
@@ -239,7 +240,8 @@ class _Search:
         sigmas = float(gaussian_sigmas(snr, freedom))
         east, north = self.flux_map.grid.offsets(y, x)
         separation = float(np.hypot(east, north))
-        error = 1.0 / (snr * np.sqrt(self.flux_map.correlation.roughness))
+        correlation = self.flux_map.correlation
+        error = float(np.sqrt(correlation.roughness) / (snr * correlation.sharpness))
         return Candidate(
             east=east,
             north=north,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+from coronx.ops.core_filter import core_filter
+from coronx.ops.filtered_frames import CoreCorrelation, Correlation
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.map_correlation import MapCorrelation, map_correlation
 
@@ -49,8 +50,11 @@ class SubtractedFrames(Protocol):
         """Whether light of the star's surroundings is in no reference."""
         ...
 
-    def kept(self, kernel: Array) -> Array:
-        """Return the share of a PSF's matched-filter flux that is left at every pixel, (ny, nx)."""
+    def kept(self, kernel: Array, weights: Array | None = None) -> Array:
+        """Return the share of a PSF's flux that a filter finds at every pixel, (ny, nx).
+
+        The filter is the PSF if there are no `weights`.
+        """
         ...
 
 
@@ -111,20 +115,21 @@ class FluxMap:
 class _Sums:
     """What is summed over frames on the sky, each (n, n)."""
 
-    signal: Array  # sum of T <p, r> / v
-    raw: Array  # sum of <p, r> / v
-    seen: Array  # sum of <p, p> / v
-    passed: Array  # sum of T <p, p> / v
-    power: Array  # sum of T^2 <p, p> / v
+    signal: Array  # sum of T <f, r> / v
+    raw: Array  # sum of <f, r> / v
+    seen: Array  # sum of <f, p> / v
+    passed: Array  # sum of T <f, p> / v
+    power: Array  # sum of T^2 <f, p> / v
     left: Array  # the same times what the subtraction leaves
+    raw_noise: Array  # sum of <f, f> / v
+    noise: Array  # sum of T^2 <f, f> / v
     covered: Array  # sum of <p, p> over good pixels
     best: float  # what that could have been
 
     @classmethod
     def zeros(cls, shape: tuple[int, int]) -> "_Sums":
         """Return sums of nothing."""
-        made = [np.zeros(shape) for _ in range(7)]
-        return cls(made[0], made[1], made[2], made[3], made[4], made[5], made[6], 0.0)
+        return cls(*(np.zeros(shape) for _ in range(9)), best=0.0)
 
 
 def flux_map(
@@ -133,15 +138,20 @@ def flux_map(
     *,
     grid: FluxGrid,
     throughput: Throughput | None = None,
+    core: float | None = None,
     least_coverage: float = 0.3,
 ) -> FluxMap:
     """Fit a point source at every place of a grid to all frames of a star.
 
-    The estimate is sum T <p, r> / v over sum T^2 k <p, p> / v, with p the PSF, r the residual,
-    T the mask's transmission, k what the subtraction leaves, and v the mean variance under the
-    PSF, summed over good pixels and all frames: the matched filter of Ruffio et al. (2017,
-    ApJ 842, 14) with one weight for each frame and place. Inner products are Fourier
+    The estimate is sum T <f, r> / v over sum T^2 k <f, p> / v, with p the PSF, f the filter, r the
+    residual, T the mask's transmission, k what the subtraction leaves, and v the mean variance
+    under the PSF, summed over good pixels and all frames: the matched filter of Ruffio et al.
+    (2017, ApJ 842, 14) with one weight for each frame and place. Inner products are Fourier
     correlations; they are brought to the sky by splines.
+
+    The filter is the PSF itself, the best in noise that is white, or (`core`) its core above a
+    level: of a fit of PSF and level within a Gaussian window, the PSF's part. Speckles and what
+    ADI leaves of them are smoother than noise, and the wings of a companion are not left.
 
     Parameters
     ----------
@@ -154,6 +164,9 @@ def flux_map(
     throughput : ndarray (n, n) or callable, optional
         What the subtraction leaves on the grid, or a function of separation in arcsec, for
         exposures that are not linear; linear ones say it themselves.
+    core : float, optional
+        Standard deviation of the window in pixels; a `throughput` that is given must have been
+        measured by the same filter.
     least_coverage : float
         Places with less of the PSF on good pixels are NaN.
 
@@ -177,7 +190,8 @@ def flux_map(
     for part in parts:
         if not part.linear and given is None:
             raise ValueError("an exposure subtracted by its own star needs a throughput")
-        _add(sums, part, psf_of(part), grid, None if part.linear else given)
+        _add(sums, part, psf_of(part), grid, None if part.linear else given, core)
+    first = np.asarray(psf_of(parts[0]).kernel, np.float64)
     coverage = sums.covered / sums.best
     seen = (coverage >= least_coverage) & (sums.left > 0.0)
 
@@ -187,15 +201,16 @@ def flux_map(
     return FluxMap(
         grid,
         flux=over(sums.signal, sums.left),
-        sigma=over(np.sqrt(np.maximum(sums.power, 0.0)), sums.left),
+        sigma=over(np.sqrt(np.maximum(sums.noise, 0.0)), sums.left),
         raw=over(sums.raw, sums.seen),
-        raw_sigma=over(np.sqrt(sums.seen), sums.seen),
+        raw_sigma=over(np.sqrt(np.maximum(sums.raw_noise, 0.0)), sums.seen),
         throughput=over(sums.left, sums.power),
         transmission=over(sums.passed, sums.seen),
         coverage=coverage,
         correlation=map_correlation(
-            np.asarray(psf_of(parts[0]).kernel, np.float64),
+            first,
             np.concatenate([part.matrices for part in parts]),
+            weights=None if core is None else core_filter(first, core),
         ),
     )
 
@@ -212,7 +227,12 @@ def like_matrices(matrices: Array, reach: float) -> list[NDArray[np.intp]]:
 
 
 def _add(
-    sums: _Sums, part: SubtractedFrames, psf: PointSource, grid: FluxGrid, given: Array | None
+    sums: _Sums,
+    part: SubtractedFrames,
+    psf: PointSource,
+    grid: FluxGrid,
+    given: Array | None,
+    core: float | None,
 ) -> None:
     """Add one exposure."""
     kernel = np.asarray(psf.kernel, np.float64)
@@ -222,13 +242,14 @@ def _add(
         raise ValueError(
             f"a PSF of {kernel.shape} pixels is not an odd square within the frame of {shape}"
         )
-    correlate = _Correlation(kernel, shape)
+    correlate = Correlation(kernel, shape) if core is None else CoreCorrelation(kernel, shape, core)
     power = float((kernel**2).sum())
     passes = np.clip(np.nan_to_num(psf.transmission(shape)), 0.0, None)
-    kept = np.nan_to_num(part.kept(kernel)) if given is None else passes
+    weights = None if core is None else core_filter(kernel, core)
+    kept = np.nan_to_num(part.kept(kernel, weights)) if given is None else passes
     offsets = np.stack([grid.east, grid.north])
     for group in like_matrices(part.matrices, grid.half * grid.scale):
-        signal, weight, variance = correlate.frames(part.residual[group], part.err[group])
+        signal, weight, covered, variance = correlate.frames(part.residual[group], part.err[group])
         per_variance = np.divide(1.0, variance, out=np.zeros(shape), where=variance > 0.0)
         x, y = np.tensordot(part.matrices[group[0]], offsets, 1)
         at = np.stack([y + part.star[1], x + part.star[0]])
@@ -242,42 +263,12 @@ def _add(
         sums.passed += share * seen
         sums.power += share**2 * seen
         sums.left += share**2 * seen * left
-        sums.covered += _at(weight, at, 1)
+        sums.raw_noise += seen * correlate.noise
+        sums.noise += share**2 * seen * correlate.noise
+        sums.covered += _at(covered, at, 1)
         sums.best += power * len(group)
 
 
 def _at(image: Array, at: Array, order: int) -> Array:
     """Return an image's values at places (y, x), zero beyond it."""
     return np.asarray(map_coordinates(image, at, order=order, mode="constant"))
-
-
-class _Correlation:
-    """Correlations of frames with a PSF and with its square."""
-
-    def __init__(self, kernel: Array, shape: tuple[int, int]) -> None:
-        self.shape = shape
-        self.half = kernel.shape[0] // 2
-        self.padded = [scipy.fft.next_fast_len(n + kernel.shape[0] - 1, real=True) for n in shape]
-        self.kernel, self.square = (np.conj(self._forward(k)) for k in (kernel, kernel**2))
-
-    def frames(self, residual: Array, err: Array) -> tuple[Array, Array, Array]:
-        """Return sums over frames of <p, r> and <p, p>, and the mean variance under the PSF."""
-        good = np.isfinite(residual) & np.isfinite(err)
-        total = residual.sum(axis=0, where=good)
-        count = good.sum(axis=0).astype(np.float64)
-        spread = np.square(err).sum(axis=0, where=good)
-        weight = np.maximum(self._with(self.square, count), 0.0)
-        under = self._with(self.square, spread)
-        # What is left of rounding where no good pixel is would pass for a weight.
-        weight[weight < 1e-9 * weight.max(initial=0.0)] = 0.0
-        variance = np.divide(under, weight, out=np.zeros(self.shape), where=weight > 0.0)
-        return self._with(self.kernel, total), weight, variance
-
-    def _forward(self, image: Array) -> NDArray[np.complex128]:
-        return np.asarray(scipy.fft.rfft2(image, s=self.padded))
-
-    def _with(self, spectrum: NDArray[np.complex128], image: Array) -> Array:
-        full = np.asarray(scipy.fft.irfft2(self._forward(image) * spectrum, s=self.padded))
-        # The kernel's middle, not its corner, is the place.
-        ny, nx = self.shape
-        return np.roll(full, (self.half, self.half), (0, 1))[:ny, :nx]

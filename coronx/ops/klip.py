@@ -1,6 +1,6 @@
 """KLIP: Karhunen-Loeve modes of reference images, over the whole frame or a zone of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,22 +219,24 @@ def reference_scatter(
     references: NDArray[np.floating],
     gram: Gram,
     basis: KLBasis,
-    count: int,
+    counts: Sequence[int],
     *,
     chosen: Mask | None = None,
 ) -> Array:
-    """Return the standard deviation of the references' own KL residuals over the area, (narea,).
+    """Return the standard deviation of the references' own residuals, (ncount, narea).
 
-    The error that the host's step reports (jwst 3.0). It goes to zero as the number of modes
-    `count` approaches that of the references, and says nothing of the target's noise. Of the
-    references, those `chosen` are looked at, which made the basis; all by default.
+    The error that the host's step reports (jwst 3.0), for ascending numbers of modes. It goes to
+    zero as they approach that of the references, and says nothing of the target's noise. Of
+    the references, those `chosen` are looked at, which made the basis; all by default.
     """
-    # The residuals are (I - V V^T) of the references, with V the kept eigenvectors.
-    vectors = (basis.weights * np.sqrt(basis.eigenvalues))[:, :count]
     own = slice(None) if chosen is None or chosen.all() else chosen
-    scatter = np.empty(basis.area.size)
+    shares = gram.matrix[own] @ basis.weights
+    ends = [min(count, shares.shape[1]) for count in counts]
+    scatter = np.empty((len(ends), basis.area.size))
     for part, values in columns(references.reshape(len(references), -1), basis.area):
-        centred = values - gram.means[:, None]
-        centred -= vectors @ (vectors.T @ centred)
-        scatter[part] = centred[own].std(axis=0)
+        left = (values - gram.means[:, None])[own]
+        for result, start, end in zip(scatter, [0, *ends[:-1]], ends, strict=True):
+            left -= shares[:, start:end] @ basis.modes[1 + start : 1 + end, part]
+            square = np.einsum("mp,mp->p", left, left) / len(left)
+            result[part] = np.sqrt(np.maximum(square - left.mean(axis=0) ** 2, 0.0))
     return scatter

@@ -1,13 +1,13 @@
 """The variance of KLIP residuals, with the noise of target and references both in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coronx.ops.klip import KLBasis, columns
 
-__all__ = ["residual_variance"]
+__all__ = ["ResidualVariance", "residual_variance"]
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -15,6 +15,7 @@ Mask = NDArray[np.bool_]
 
 # Integrations whose variances differ by less than this fraction share one K x K matrix.
 _ALIKE = 0.1
+_BLOCK = 4096  # pixels of a block by default
 
 
 def residual_variance(
@@ -57,124 +58,175 @@ def residual_variance(
     ndarray (ntrunc, nt, narea), float32
         Variance of target - model at the pixels of the basis's area; NaN where the target's is.
     """
-    flat = target_variance.reshape(len(target_variance), -1)
-    coefficients = np.nan_to_num(coefficients)
-    same = basis.fit is basis.area
-    at_fit, strength = _reference_share(basis, coefficients, reference_err, known, basis.fit)
-    at_area = at_fit
-    if not same:
-        at_area, _ = _reference_share(basis, coefficients, reference_err, known, basis.area)
-    own_fit = flat if basis.fit.size == flat.shape[1] else flat[:, basis.fit]
-    own_area = own_fit if same else flat[:, basis.area]
-    # One matrix for all truncations: how variances are spread changes little with their number.
-    pairs = [
-        _relative(np.nan_to_num(own + s * at_fit[-1], nan=0.0, posinf=0.0))
-        for own, s in zip(own_fit, strength[-1], strict=True)
-    ]
-    relative = [pair[0] for pair in pairs]
-    stacked = np.stack(relative)
-    typical = (stacked.sum(axis=0) / np.maximum((stacked > 0.0).sum(axis=0), 1)).astype(np.float32)
-    diagonal = _diagonal(basis, truncate)
-    shared = _leaks(basis, typical, diagonal, truncate)
-    left = np.square(1.0 - diagonal)
-    added = at_fit.mean(axis=1, dtype=np.float64)
-    out = np.empty((len(truncate), *own_area.shape), np.float32)
-    for n, (row, level) in enumerate(pairs):
-        excess = np.abs(row - typical)[row > 0.0].sum(dtype=np.float64)
-        alike = excess <= _ALIKE * row.sum(dtype=np.float64)
-        leaks = shared if alike else _leaks(basis, row, diagonal, truncate)
-        for k, result in enumerate(out[:, n]):
-            result[:] = own_area[n]
-            result += np.float32(strength[k, n]) * at_area[k]
-            result *= left[k]
-            change = strength[k, n] * added[k] - strength[-1, n] * added[-1]
-            result += np.float32(level + change) * leaks[k]
+    noise = ResidualVariance(
+        basis, coefficients, target_variance, reference_err, truncate=truncate, known=known
+    )
+    out = np.empty((len(truncate), len(target_variance), basis.area.size), np.float32)
+    for start in range(0, basis.area.size, _BLOCK):
+        part = slice(start, min(start + _BLOCK, basis.area.size))
+        for result, values in zip(out, noise.block(part), strict=True):
+            result[:, part] = values
     return out
 
 
-def _reference_share(
-    basis: KLBasis,
-    coefficients: Array,
-    errors: NDArray[np.floating],
-    known: Mask | None,
-    at: NDArray[np.intp],
-) -> tuple[Single, Array]:
-    """Return the references' mean share in the variance, (ntrunc, n), and each target's strength.
+class ResidualVariance:
+    """What `residual_variance` returns, a block of pixels at a time, so that it fits a cache.
 
-    The strength, (ntrunc, nt), is a target's share over the mean of all.
+    Parameters
+    ----------
+    basis, coefficients, target_variance, reference_err, truncate, known
+        As `residual_variance` has them.
     """
-    share = (coefficients[..., 1:] @ basis.weights.T) ** 2
-    mean_share = share.mean(axis=1)
-    flat = errors.reshape(len(errors), -1)
-    told = None if known is None else known.reshape(len(known), -1)
-    out = np.empty((len(share), at.size), np.float32)
-    level = np.zeros(len(flat))
-    weights = mean_share.astype(np.float32)
-    blocks = columns(flat, at)
-    for part, block in blocks:
+
+    def __init__(
+        self,
+        basis: KLBasis,
+        coefficients: Array,
+        target_variance: NDArray[np.floating],
+        reference_err: NDArray[np.floating],
+        *,
+        truncate: Sequence[int],
+        known: Mask | None = None,
+    ) -> None:
+        self._basis, self._steps = basis, _steps(basis, truncate)
+        self._own = target_variance.reshape(len(target_variance), -1)
+        self._errors = reference_err.reshape(len(reference_err), -1)
+        self._known = None if known is None else known.reshape(len(known), -1)
+        share = (np.nan_to_num(coefficients)[..., 1:] @ basis.weights.T) ** 2
+        self._weights = share.mean(axis=1).astype(np.float32)
+        # What the references add has one shape, and for each target a strength over the mean.
+        size, count = basis.fit.size, len(self._own)
+        self._fitted = np.empty((len(truncate), size), np.float32)
+        level = np.zeros(len(self._errors))
+        for part, block in columns(self._errors, basis.fit):
+            self._fitted[:, part], sums = self._shares(block, basis.fit[part])
+            level += sums
+        total, each = share.mean(axis=1) @ level, share @ level
+        self._strength = each / np.where(total > 0.0, total, 1.0)[:, None]
+        # One matrix for all truncations: how variances are spread changes little with their number.
+        sums, numbers = np.zeros(count), np.zeros(count)
+        for _, v in self._noise():
+            sums += v.sum(axis=1, dtype=np.float64)
+            numbers += np.count_nonzero(v, axis=1)
+        # In units of their mean they fit single precision, whatever the data's unit.
+        self._level = np.where(sums > 0.0, sums / np.maximum(numbers, 1), 1.0)
+        scale = (1.0 / self._level).astype(np.float32)[:, None]
+        self._typical = np.empty(size, np.float32)
+        excess = np.zeros(count)
+        shared = np.zeros((len(basis.modes),) * 2, np.float32)
+        for part, v in self._noise():
+            v *= scale
+            seen = v > 0.0
+            typical = v.sum(axis=0) / np.maximum(np.count_nonzero(seen, axis=0), 1)
+            self._typical[part] = typical
+            v -= self._typical[part]
+            excess += np.abs(v, out=v).sum(axis=1, where=seen, dtype=np.float64)
+            shared += _outer(basis.fit_modes[:, part], self._typical[part])
+        self._alone = np.flatnonzero(excess > _ALIKE * sums / self._level)
+        matrices = np.zeros((len(self._alone), *shared.shape), np.float32)
+        if self._alone.size:
+            for part, v in self._noise(self._alone):
+                for matrix, row in zip(matrices, v * scale[self._alone], strict=True):
+                    matrix += _outer(basis.fit_modes[:, part], row)
+        self._shared, self._matrices = shared, matrices
+        added = self._fitted.mean(axis=1, dtype=np.float64)
+        change = self._strength * added[:, None] - self._strength[-1] * added[-1]
+        self._spread = self._level + change
+        # Where the pixels of the area are among those fitted; -1 where they are not.
+        self._place: NDArray[np.intp] | None = None
+        if basis.fit is not basis.area:
+            place = np.minimum(np.searchsorted(basis.fit, basis.area), size - 1)
+            self._place = np.where(basis.fit[place] == basis.area, place, -1)
+
+    def block(self, part: slice) -> Iterator[Single]:
+        """Yield the variances of some pixels of the area, (nt, n), for each truncation.
+
+        The same memory is used for each.
+        """
+        basis = self._basis
+        at = basis.area[part]
+        modes = basis.modes[:, part].astype(np.float32)
+        diagonal = np.cumsum([np.square(basis.modes[step, part]).sum(axis=0)
+                              for step in self._steps], axis=0)  # fmt: skip
+        own = self._target(at)
+        if self._place is None:
+            shares, typical = self._fitted[:, part], self._typical[part]
+            fitted = None
+        else:
+            shares, _ = self._shares(self._errors[:, at], at)
+            fitted = self._place[part] >= 0
+            typical = np.where(fitted, self._typical[self._place[part]], np.float32(0.0))
+            diagonal[:, ~fitted] = 0.0
+        left = np.square(1.0 - diagonal).astype(np.float32)
+        kept = np.square(diagonal).astype(np.float32)
+        leaks = self._leaks(self._shared, modes, kept * typical)
+        alone: list[Single] = []
+        for n, matrix in zip(self._alone, self._matrices, strict=True):
+            v = own[n] + np.float32(self._strength[-1, n]) * shares[-1]
+            v = np.where(v < np.inf, v, np.float32(0.0)) / np.float32(self._level[n])
+            if fitted is not None:
+                v = np.where(fitted, v, np.float32(0.0))
+            alone.append(self._leaks(matrix, modes, np.asarray(kept * v, np.float32)))
+        result, more = np.empty_like(own), np.empty_like(own)
+        for k in range(len(left)):
+            factors = np.stack([self._strength[k], self._spread[k]], axis=1).astype(np.float32)
+            np.matmul(factors, np.stack([shares[k] * left[k], leaks[k]]), out=result)
+            for n, own_leaks in zip(self._alone, alone, strict=True):
+                result[n] += factors[n, 1] * (own_leaks[k] - leaks[k])
+            result += np.multiply(own, left[k], out=more)
+            yield result
+
+    def _target(self, at: NDArray[np.intp], rows: NDArray[np.intp] | None = None) -> Single:
+        """Return targets' own variances at some pixels."""
+        own = self._own if rows is None else self._own[rows]
+        # A slice is no copy.
+        index = slice(int(at[0]), int(at[-1]) + 1) if at[-1] - at[0] + 1 == at.size else at
+        return own[:, index].astype(np.float32, copy=False)
+
+    def _noise(self, rows: NDArray[np.intp] | None = None) -> Iterator[tuple[slice, Single]]:
+        """Yield the noise that is projected, in blocks of the pixels fitted; zero if unknown."""
+        strength = self._strength[-1] if rows is None else self._strength[-1, rows]
+        fit = self._basis.fit
+        for start in range(0, fit.size, _BLOCK):
+            part = slice(start, min(start + _BLOCK, fit.size))
+            v = strength.astype(np.float32)[:, None] * self._fitted[-1, part]
+            v += self._target(fit[part], rows)
+            known = v < np.inf
+            yield part, v if known.all() else np.where(known, v, np.float32(0.0))
+
+    def _shares(self, block: NDArray[np.floating], at: NDArray[np.intp]) -> tuple[Single, Array]:
+        """Return the references' mean share in the variance, (ntrunc, n), and their sums."""
         values = np.square(block, dtype=np.float32)
         seen = np.isfinite(values)
-        if told is not None:
-            seen &= told[:, at[part]]
+        if self._known is not None:
+            seen &= self._known[:, at]
         if not seen.all():
             mean = values.sum(axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
             values = np.where(seen, values, mean)
-        out[:, part] = weights @ values
-        level += values.sum(axis=1)
-    total, each = mean_share @ level, share @ level
-    return out, each / np.where(total > 0.0, total, 1.0)[:, None]
+        return self._weights @ values, values.sum(axis=1, dtype=np.float64)
 
+    def _leaks(self, matrix: Single, modes: Single, own: Single) -> Single:
+        """Return sum over j != i of P_ij^2 v_j for pixels i and every truncation, (ntrunc, n).
 
-def _relative(variance: Array) -> tuple[Single, float]:
-    """Return variances over their mean where known, and the mean.
-
-    In units of their own they fit single precision, whatever the data's unit.
-    """
-    count = np.count_nonzero(variance > 0.0)
-    mean = float(variance.sum()) / count if count else 1.0
-    return (variance / mean).astype(np.float32), mean
-
-
-def _diagonal(basis: KLBasis, truncate: Sequence[int]) -> Single:
-    """Return P_ii for every truncation, (ntrunc, narea): zero for a pixel that is not fitted."""
-    out = np.empty((len(truncate), basis.area.size), np.float32)
-    for result, part in zip(out, _steps(basis, truncate), strict=True):
-        result[:] = np.einsum("kp,kp->p", basis.modes[part], basis.modes[part])
-    np.cumsum(out, axis=0, out=out)
-    if basis.fit is not basis.area:
-        out[:, ~np.isin(basis.area, basis.fit)] = 0.0
-    return out
-
-
-def _leaks(basis: KLBasis, variance: Single, diagonal: Single, truncate: Sequence[int]) -> Single:
-    """Return sum over j != i of P_ij^2 v_j for every pixel i and truncation, (ntrunc, narea).
-
-    `variance` is that of the pixels fitted. Single precision is enough for a variance, and
-    takes half the time.
-    """
-    size = len(basis.modes)
-    matrix = np.zeros((size, size), np.float32)
-    root = np.sqrt(variance, dtype=np.float32)
-    for part, modes in columns(basis.fit_modes, np.arange(basis.fit.size)):
-        scaled = modes.astype(np.float32) * root[part]
-        matrix += scaled @ scaled.T
-    out = np.empty((len(truncate), basis.area.size), np.float32)
-    steps = _steps(basis, truncate)
-    for part, modes in columns(basis.modes, np.arange(basis.area.size)):
-        single = modes.astype(np.float32)
-        total = np.zeros(single.shape[1], np.float32)
-        for result, new in zip(out, steps, strict=True):
+        `own` is P_ii^2 v_i. Single precision is enough for a variance, and takes half the time.
+        """
+        out = np.empty((len(self._steps), modes.shape[1]), np.float32)
+        total = np.zeros(modes.shape[1], np.float32)
+        for result, new in zip(out, self._steps, strict=True):
             if new.stop > new.start:
-                mixed = matrix[new, new] @ single[new]
-                mixed += 2.0 * (matrix[new, : new.start] @ single[: new.start])
-                total += np.einsum("kp,kp->p", mixed, single[new])
-            result[part] = total
-    own = variance
-    if basis.fit is not basis.area:
-        own = np.zeros(basis.area.size, np.float32)
-        own[np.isin(basis.area, basis.fit)] = variance[np.isin(basis.fit, basis.area)]
-    out -= np.square(diagonal) * own
-    return np.maximum(out, 0.0, out=out)
+                mixed = matrix[new, new] @ modes[new]
+                mixed += 2.0 * (matrix[new, : new.start] @ modes[: new.start])
+                total += np.einsum("kp,kp->p", mixed, modes[new])
+            result[:] = total
+        out -= own
+        return np.maximum(out, 0.0, out=out)
+
+
+def _outer(modes: Array, variance: Single) -> Single:
+    """Return Z diag(v) Z^T of some pixels."""
+    scaled = modes.astype(np.float32)
+    scaled *= np.sqrt(variance)
+    return scaled @ scaled.T
 
 
 def _steps(basis: KLBasis, truncate: Sequence[int]) -> list[slice]:

@@ -25,22 +25,26 @@ class MapCorrelation:
     roughness : float
         Square root of the determinant of the covariance of the gradient of the map, the map scaled
         to unit variance: per square arcsec.
+    sharpness : float
+        The same of a source's image in the map, scaled to a peak of one, from its curvature; the
+        roughness where the filter is the PSF.
     radial, radial_square : ndarray (m,)
         Correlation of places k * `step` apart, and its square, means of all directions.
     profile : ndarray (n,)
-        Largest correlation, of either sign, of places k * `step` apart or more.
+        Largest share of a source's peak, of either sign, in places k * `step` apart or more.
     step : float
         Of these, in arcsec.
     """
 
     roughness: float
+    sharpness: float
     radial: Array = field(repr=False)
     radial_square: Array = field(repr=False)
     profile: Array = field(repr=False)
     step: float
 
     def extent(self, level: float) -> float:
-        """Return the distance in arcsec beyond which no correlation exceeds a level."""
+        """Return the distance in arcsec beyond which a source of peak one is below a level."""
         return float(np.count_nonzero(self.profile > level)) * self.step
 
     def lengths(
@@ -82,11 +86,13 @@ class MapCorrelation:
         return max(of_mean, of_variance), of_variance, beyond
 
 
-def map_correlation(kernel: Array, matrices: Array) -> MapCorrelation:
+def map_correlation(
+    kernel: Array, matrices: Array, *, weights: Array | None = None
+) -> MapCorrelation:
     """Derive a flux map's correlation from the PSF.
 
-    White noise correlated with the PSF p has the correlation function of p with itself, rho. Its
-    curvature at zero is the covariance of the map's gradient, which the expected Euler
+    White noise correlated with a filter has the correlation function of the filter with itself,
+    rho. Its curvature at zero is the covariance of the map's gradient, which the expected Euler
     characteristic needs (Worsley et al. 1996, Human Brain Mapping 4, 58).
 
     Parameters
@@ -95,24 +101,36 @@ def map_correlation(kernel: Array, matrices: Array) -> MapCorrelation:
         PSF in a frame's pixels, on the middle of an odd square.
     matrices : ndarray (..., 2, 2)
         From (east, north) in arcsec to (x, y) in pixels, of the frames.
+    weights : ndarray (n, n), optional
+        The filter; the PSF by default.
 
     Returns
     -------
     MapCorrelation
     """
     low = max(kernel.shape[0] // 2 - _REACH, 0)
-    near = kernel[low : kernel.shape[0] - low, low : kernel.shape[0] - low]
-    side = scipy.fft.next_fast_len(2 * near.shape[0])
-    power = np.abs(np.asarray(scipy.fft.fft2(near, s=(side, side)))) ** 2
-    freq = 2.0 * np.pi * np.asarray(scipy.fft.fftfreq(side))
+    near = np.s_[low : kernel.shape[0] - low, low : kernel.shape[0] - low]
+    side = scipy.fft.next_fast_len(2 * (kernel.shape[0] - 2 * low))
+    psf = np.asarray(scipy.fft.fft2(kernel[near], s=(side, side)))
+    own = psf if weights is None else np.asarray(scipy.fft.fft2(weights[near], s=(side, side)))
+    noise, source = np.abs(own) ** 2, np.real(own * np.conj(psf))
+    each = np.asarray(matrices, np.float64).reshape(-1, 2, 2)
+    scale = float(np.mean(1.0 / np.sqrt(np.abs(np.linalg.det(each)))))
+    rho = _correlation(noise)
+    image = rho if weights is None else _correlation(source)
+    roughness, sharpness = (_curvature(power, each) for power in (noise, source))
+    return MapCorrelation(
+        roughness, sharpness, *_around(rho), _profile(image), scale / _OVERSAMPLING
+    )
+
+
+def _curvature(power: Array, matrices: Array) -> float:
+    """Return the square root of the determinant of the curvature, on the sky, at zero lag."""
+    freq = 2.0 * np.pi * np.asarray(scipy.fft.fftfreq(power.shape[0]))
     ky, kx = np.meshgrid(freq, freq, indexing="ij")
     curvature = np.array([[(power * a * b).sum() for b in (kx, ky)] for a in (kx, ky)])
-    curvature /= power.sum()
-    each = np.asarray(matrices, np.float64).reshape(-1, 2, 2)
-    on_sky = np.mean(each.swapaxes(1, 2) @ curvature @ each, axis=0)
-    scale = float(np.mean(1.0 / np.sqrt(np.abs(np.linalg.det(each)))))
-    profiles = _profiles(_correlation(power))
-    return MapCorrelation(float(np.sqrt(np.linalg.det(on_sky))), *profiles, scale / _OVERSAMPLING)
+    on_sky = np.mean(matrices.swapaxes(1, 2) @ (curvature / power.sum()) @ matrices, axis=0)
+    return float(np.sqrt(np.linalg.det(on_sky)))
 
 
 def _correlation(power: Array) -> Array:
@@ -127,19 +145,21 @@ def _correlation(power: Array) -> Array:
     return rho / rho.max()
 
 
-def _profiles(rho: Array) -> tuple[Array, Array, Array]:
-    """Return means of rho and its square, and the largest beyond, by oversampled pixels away."""
+def _around(rho: Array) -> tuple[Array, Array]:
+    """Return the means in all directions of rho and of its square, by oversampled pixels away."""
     middle = rho.shape[0] // 2
-    y, x = np.indices(rho.shape) - middle
-    ring = np.hypot(y, x).astype(int)
-    highest = np.zeros(middle)
-    inside = ring < middle
-    np.maximum.at(highest, ring[inside], np.abs(rho[inside]))
     angle = np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     at = np.stack([np.sin(angle), np.cos(angle)])[:, np.newaxis] * np.arange(middle)[:, np.newaxis]
     around = np.asarray(map_coordinates(rho, middle + at, order=3))
-    return (
-        around.mean(axis=1),
-        (around**2).mean(axis=1),
-        np.maximum.accumulate(highest[::-1])[::-1],
-    )
+    return around.mean(axis=1), (around**2).mean(axis=1)
+
+
+def _profile(image: Array) -> Array:
+    """Return the largest value at and beyond each distance, in oversampled pixels."""
+    middle = image.shape[0] // 2
+    y, x = np.indices(image.shape) - middle
+    ring = np.hypot(y, x).astype(int)
+    highest = np.zeros(middle)
+    inside = ring < middle
+    np.maximum.at(highest, ring[inside], np.abs(image[inside]))
+    return np.maximum.accumulate(highest[::-1])[::-1]

@@ -164,7 +164,7 @@ def nmf_fit(targets: NDArray[np.floating], good: Mask, components: Array) -> tup
 def _non_negative(gram: Array, right: Array) -> Array:
     """Return the x >= 0 that makes x . gram . x / 2 - right . x least."""
     eigenvalues, vectors = np.linalg.eigh(gram)
-    keep = eigenvalues > max(_FLOOR * float(eigenvalues[-1]), 0.0)
+    keep = eigenvalues > max(_FLOOR * float(eigenvalues.max(initial=0.0)), 0.0)
     if not keep.any():
         return np.zeros(right.size)
     root = np.sqrt(eigenvalues[keep])

@@ -7,20 +7,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.common_frame import filled, moved, to_target
 from coronx.ops.images import Images
 from coronx.ops.klip import reference_scatter
-from coronx.ops.klip_variance import residual_variance
-from coronx.ops.nans import fill_from_stack
-from coronx.ops.zone_fit import Linear, PreparedZone, ZoneFit, assemble, fit_zones, prepare_zones
-from coronx.ops.zones import Zone, whole_frame
+from coronx.ops.klip_variance import ResidualVariance
+from coronx.ops.subtraction_blocks import SubtractionBlocks
+from coronx.ops.target_fit import Method, fit_targets, prepare
+from coronx.ops.zones import Zone
 
-__all__ = ["METHODS", "Fitted", "Prepared", "Subtraction", "fit_targets", "prepare", "subtract_psf"]
+__all__ = ["Subtraction", "subtract_psf"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-METHODS: tuple[Linear, ...] = ("klip", "classical")
 
 
 @dataclass(frozen=True)
@@ -29,78 +26,26 @@ class Subtraction:
 
     Attributes
     ----------
-    residual, err, model : ndarray (ntrunc, nt, ny, nx), float32
-        Target minus model, its 1-sigma error, and the model. NaN at a target's bad pixels
-        (the model is defined there too), where no reference has a pixel, and in zones without
-        a reference or with too few pixels for so many modes.
+    residual, err : ndarray (ntrunc, nt, ny, nx), float32
+        Target minus model, and its 1-sigma error. NaN at a target's bad pixels, where no
+        reference has a pixel, and in zones without a reference or with too few pixels for so many
+        modes.
+    model : ndarray (ntrunc, nt, ny, nx), float32, or None
+        The model, if it was asked for; it is defined at a target's bad pixels too.
     truncate : tuple of int
         Numbers of modes asked for, ascending.
     modes : tuple of int
         Numbers of modes subtracted: the least of all zones and targets.
     references : int
-        Number of references that had any good pixel.
+        Number of references that took part.
     """
 
     residual: NDArray[np.float32]
     err: NDArray[np.float32]
-    model: NDArray[np.float32]
+    model: NDArray[np.float32] | None
     truncate: tuple[int, ...]
     modes: tuple[int, ...]
     references: int
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """References ready to be fitted.
-
-    Attributes
-    ----------
-    data : ndarray (nref, ny, nx)
-        Finite where `covered`.
-    known : ndarray of bool (nref, ny, nx) or None
-        Where the values are the references' own; everywhere if None.
-    covered : ndarray of bool (ny, nx)
-        Where any reference has a value.
-    good, keep : ndarray of bool (nt, ny, nx)
-        Pixels of the targets that are good, and those of them that are covered.
-    zones : list of PreparedZone
-        The zones.
-    chosen : ndarray of bool (nzone, nt, nref)
-        The references of each target in each zone.
-    count : int
-        Number of references that have any good pixel.
-    """
-
-    data: NDArray[np.floating]
-    known: Mask | None
-    covered: Mask
-    good: Mask
-    keep: Mask
-    zones: list[PreparedZone]
-    chosen: Mask
-    count: int
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The fit of targets that have the same references.
-
-    Attributes
-    ----------
-    targets : ndarray of int
-        Which they are.
-    common : ndarray (n, npix)
-        The targets in the references' frame; zero where not used.
-    zones : list of ZoneFit
-        The fit in each zone.
-    whole : ndarray (n, npix) or None
-        As `common`, with guesses where not used; None where no target is moved.
-    """
-
-    targets: NDArray[np.intp]
-    common: Array
-    zones: list[ZoneFit]
-    whole: Array | None = None
 
 
 def subtract_psf(
@@ -108,12 +53,13 @@ def subtract_psf(
     references: Images,
     *,
     truncate: Sequence[int] = (50,),
-    method: Linear = "klip",
+    method: Method = "klip",
     zones: Sequence[Zone] | None = None,
     chosen: Mask | None = None,
     kept_out: Mask | None = None,
     shifts: Array | None = None,
     propagate: bool = True,
+    with_model: bool = False,
 ) -> Subtraction:
     """Subtract from each target what its references make of it.
 
@@ -125,10 +71,12 @@ def subtract_psf(
         (nref, ny, nx). A pixel bad in some references takes the value that the others imply;
         one bad in all takes no part. A reference without a good pixel is left out.
     truncate : sequence of int
-        Numbers of KL modes, ascending; all are made in one pass.
-    method : {"klip", "classical"}
-        KL modes (Soummer, Pueyo & Larkin 2012, ApJ 755, L28), or the references' mean, scaled by
-        least squares, whatever `truncate`.
+        Numbers of modes, ascending; all are made in one pass.
+    method : {"klip", "classical", "nmf"}
+        KL modes (Soummer, Pueyo & Larkin 2012, ApJ 755, L28); the references' mean, scaled by
+        least squares, whatever `truncate`; or non-negative components (Ren et al. 2018, ApJ 852,
+        104), of which each number has a factorisation of its own. These have no constant: the
+        background must have been subtracted from all frames.
     zones : sequence of Zone, optional
         Zones fitted on their own, in the references' frame; by default the whole frame.
     chosen : ndarray of bool (nzone, nt, nref), optional
@@ -143,6 +91,8 @@ def subtract_psf(
     propagate : bool
         Errors by propagation of the targets' and references' errors; if False, the
         scatter of the references' own residuals (the host's definition).
+    with_model : bool
+        Whether the model is returned, too.
 
     Returns
     -------
@@ -157,130 +107,42 @@ def subtract_psf(
     if not counts or counts[0] < 0 or any(b <= a for a, b in pairwise(counts)):
         raise ValueError(f"numbers of modes must ascend from 0 or more, not {counts}")
     ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
-    shape = (len(counts), *targets.data.shape)
-    model, residual, err = (np.empty(shape, np.float32) for _ in range(3))
-    flat_err = err.reshape(*shape[:2], -1)
-    if sum(zone.area.size for zone in ready.zones) < flat_err.shape[2] or not ready.chosen.all():
-        flat_err[:] = np.nan
-    frame = shape[2:]
-    variance = np.square(targets.err, dtype=np.float64)
-    variance[~ready.keep] = np.nan  # the noise of what is not fitted is in no other pixel
+    groups = fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts)
+    # Memory for the results is taken after what the fit needed for a while is given back.
+    blocks = SubtractionBlocks(targets, ready, len(counts), with_model=with_model)
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
-    for group in fit_targets(ready, targets.data, truncate=counts, method=method, shifts=shifts):
-        for k in range(len(counts)):
-            models = assemble(group.zones, flat_err.shape[2], k)
-            for row, n in enumerate(group.targets):
-                own = models[row].reshape(frame)
-                if shifts is not None and group.whole is not None:
-                    own = to_target(own, group.whole[row].reshape(frame), shifts[n])
-                model[k, n] = own
-                np.subtract(targets.data[n], own, out=residual[k, n], casting="same_kind")
+    for group in groups:
+        planes = list(group.planes)
+        asked = [counts[k] for k in planes]
+        if shifts is not None and group.whole is not None:
+            blocks.put_moved(group, shifts)
         chosen_here = ready.chosen[:, group.targets[0]]
-        for prepared, fit, some in zip(ready.zones, group.zones, chosen_here, strict=True):
+        for prepared, fit, own in zip(ready.zones, group.zones, chosen_here, strict=True):
             if fit.basis is None:
+                blocks.put_nothing(group, fit)
                 continue
-            fewest = np.minimum(fewest, np.minimum(counts, fit.basis.eigenvalues.size))
-            rows = np.ix_(group.targets, fit.area)
+            some_modes = np.minimum(asked, fit.basis.eigenvalues.size)
+            fewest[planes] = np.minimum(fewest[planes], some_modes)
+            if group.whole is None:
+                blocks.put_residuals(group, fit, fit.basis)
             if propagate:
-                found = residual_variance(
+                noise = ResidualVariance(
                     fit.basis,
                     fit.coefficients,
-                    variance[group.targets],
+                    blocks.variance(group),
                     references.err,
-                    truncate=counts,
+                    truncate=asked,
                     known=ready.known,
                 )
-                for plane, values in zip(flat_err, found, strict=True):
-                    plane[rows] = np.sqrt(values, out=values)
-            elif prepared.gram is not None:
-                for plane, count in zip(flat_err, counts, strict=True):
-                    plane[rows] = reference_scatter(
-                        ready.data, prepared.gram, fit.basis, count, chosen=some
-                    )
-    for k in range(len(counts)):
-        lost = ~ready.keep | np.isnan(model[k])
-        residual[k][lost] = np.nan
-        err[k][lost] = np.nan
+                blocks.put_errors(group, fit, noise)
+                continue
+            scatter = None if fit.scatter is None else fit.scatter[None]
+            if scatter is None and prepared.gram is not None:
+                scatter = reference_scatter(ready.data, prepared.gram, fit.basis, asked, chosen=own)
+            if scatter is not None:
+                blocks.put_errors(group, fit, scatter)
     modes = tuple(int(n) if n <= c else 0 for n, c in zip(fewest, counts, strict=True))
+    shape = (len(counts), *targets.data.shape)
+    model = None if blocks.model is None else blocks.model.reshape(shape)
+    residual, err = blocks.residual.reshape(shape), blocks.err.reshape(shape)
     return Subtraction(residual, err, model, counts, modes, ready.count)
-
-
-def prepare(
-    targets: Images,
-    references: Images,
-    *,
-    zones: Sequence[Zone] | None = None,
-    chosen: Mask | None = None,
-    kept_out: Mask | None = None,
-) -> Prepared:
-    """Make references ready to be fitted to targets; parameters as in `subtract_psf`."""
-    good = references.good
-    usable = good.any(axis=(1, 2))
-    if not usable.any():
-        raise ValueError("no reference has a good pixel")
-    data, covered, known = references.data, np.ones(references.data.shape[1:], bool), None
-    if not good.all():
-        known = good
-        data, covered = fill_from_stack(data, ~good)
-    seen = targets.good
-    keep = seen if covered.all() else seen & covered
-    some = list(zones) if zones is not None else list(whole_frame(references.data.shape[1:]))
-    # Pixels that no target has are no part of any fit.
-    fitted = np.asarray(keep.any(axis=0))
-    if kept_out is not None:
-        fitted &= ~kept_out
-    shape = (len(some), len(targets.data), len(references.data))
-    every = np.ones(shape, bool) if chosen is None else chosen.copy()
-    every[..., ~usable] = False
-    prepared = prepare_zones(data, some, fitted, covered)
-    return Prepared(data, known, covered, seen, keep, prepared, every, int(usable.sum()))
-
-
-def fit_targets(
-    ready: Prepared,
-    data: NDArray[np.floating],
-    *,
-    truncate: Sequence[int],
-    method: Linear = "klip",
-    shifts: Array | None = None,
-) -> list[Fitted]:
-    """Fit targets, those that have the same references together; parameters as `subtract_psf`'s.
-
-    A shifted target's good pixels are moved to the common frame twice: the second time what the
-    first fit says stands in for its missing pixels.
-    """
-    count = len(data)
-    sets = ready.chosen.transpose(1, 0, 2).reshape(count, -1)
-    _, which = np.unique(sets, axis=0, return_inverse=True)
-    frame = data.shape[1:]
-    done = []
-    for number in range(int(which.max()) + 1):
-        rows = np.flatnonzero(which.ravel() == number)
-        chosen = list(ready.chosen[:, rows[0]])
-        use = ready.keep[rows].reshape(len(rows), -1)
-        values = np.where(use, data[rows].reshape(len(rows), -1), 0.0).astype(np.float64)
-        moves = np.zeros((len(rows), 2)) if shifts is None else shifts[rows]
-        fits: list[ZoneFit] | None = None
-        whole = None
-        if moves.any():
-            good = ready.good[rows]
-            own = filled(data[rows], good).reshape(values.shape)
-            whole = moved(own, -moves, frame)
-            short = moves.any(axis=1) & ~use.all(axis=1)
-            if short.any():
-                fits = fit_zones(
-                    np.where(use, whole, 0.0)[short], use[short], ready.data, chosen, ready.zones,
-                    truncate=truncate[-1:], method=method,
-                )  # fmt: skip
-                model = assemble(fits, int(np.prod(frame)))
-                model = np.where(np.isnan(model), whole[short], model)
-                left = own[short] - moved(model, moves[short], frame)
-                left[~good[short].reshape(left.shape)] = 0.0
-                whole[short] = moved(left, -moves[short], frame) + model
-            values = np.where(use, whole, 0.0)
-        fits = fit_zones(
-            values, use, ready.data, chosen, ready.zones,
-            truncate=truncate, method=method, known=fits,
-        )  # fmt: skip
-        done.append(Fitted(rows, values, fits, whole))
-    return done

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.psf_subtraction import Fitted, Prepared
 from coronx.ops.stamp import Stamp
-from coronx.ops.zone_fit import Linear, PreparedZone, weigh
+from coronx.ops.target_fit import Fitted, Method, Prepared
+from coronx.ops.zone_fit import PreparedZone, weigh
 
 __all__ = ["Added", "Refit"]
 
@@ -107,8 +107,9 @@ class Refit:
         Targets in the references' frame; zero where not used.
     truncate : int
         Number of modes.
-    method : {"klip", "classical"}
-        As it was fitted.
+    method : {"klip", "classical", "nmf"}
+        As it was fitted. A factorisation is not done again: with NMF light can be added to targets
+        alone.
     """
 
     def __init__(
@@ -117,15 +118,16 @@ class Refit:
         groups: Sequence[Fitted],
         common: Array,
         truncate: int,
-        method: Linear,
+        method: Method,
     ) -> None:
         self._ready, self._groups, self._common = ready, groups, common
         self._truncate = truncate
-        self._method: Linear = method
+        self._method: Method = method
         self._use = ready.keep.reshape(common.shape)
         self._flat = ready.data.reshape(len(ready.data), -1)
         self._products: dict[int, Array] = {}
         self._missing: dict[tuple[int, int], Index] = {}
+        self._normals: dict[tuple[int, int], Array] = {}
         self._last: tuple[Added | None, dict[int, _Solution]] = (None, {})
 
     def change(self, added: Added, target: int, row: int, col: int, side: int) -> Array:
@@ -152,14 +154,16 @@ class Refit:
             old = self._first(number, target)
             if old is None:
                 continue
-            if number not in self._last[1]:
-                self._last[1][number] = self._solve(number, zone, added)
-            new = self._last[1][number]
-            values = self._flat[:, pixels[inside]] - zone.gram.means[:, None]
-            weights = new.weights[target]
-            model = new.level[target] - old[1] + (weights - old[0]) @ values
-            model -= weights @ new.means
-            if added.references is not None:
+            if added.references is None:
+                model = self._taken(number, zone, target, added, pixels[inside])
+            else:
+                if number not in self._last[1]:
+                    self._last[1][number] = self._solve(number, zone, added)
+                new = self._last[1][number]
+                values = self._flat[:, pixels[inside]] - zone.gram.means[:, None]
+                weights = new.weights[target]
+                model = new.level[target] - old[1] + (weights - old[0]) @ values
+                model -= weights @ new.means
                 here = at[inside]
                 model += np.where(here >= 0, weights @ added.references[:, here], 0.0)
             change[inside] = light[inside] - model
@@ -182,61 +186,61 @@ class Refit:
                 return group, int(at[0])
         raise IndexError(target)
 
+    def _taken(
+        self, number: int, zone: PreparedZone, target: int, added: Added, pixels: Index
+    ) -> Array:
+        """Return what the modes, which stay, make of light in a target alone, at some pixels."""
+        group, _ = self._group(target)
+        basis = group.zones[number].basis
+        assert basis is not None
+        at = _look_up(basis.fit, added.pixels)
+        seen = (at >= 0) & self._use[target, added.pixels]
+        right = basis.fit_modes[:, at[seen]] @ added.targets[target, seen]
+        if (number, target) not in self._normals:
+            lost = basis.fit_modes[:, _look_up(basis.fit, self._lost(number, zone, target))]
+            self._normals[number, target] = np.eye(len(lost)) - lost @ lost.T
+        right = np.linalg.lstsq(self._normals[number, target], right, rcond=1e-10)[0]
+        return right @ basis.modes[:, _look_up(basis.area, pixels)]
+
     def _solve(self, number: int, zone: PreparedZone, added: Added) -> _Solution:
-        assert zone.gram is not None
+        """Fit all targets again, with modes of references that hold the light, too."""
+        assert zone.gram is not None and added.references is not None and self._method != "nmf"
         nref, count = len(self._flat), len(self._common)
         some = np.flatnonzero(_look_up(zone.fit, added.pixels) >= 0)
         pixels, size = added.pixels[some], zone.fit.size
         values = self._flat[:, pixels] - zone.gram.means[:, None]
         use = self._use[:, pixels]
         own = np.where(use, added.targets[:, some], 0.0)
-        matrix, means = zone.gram.matrix, np.zeros(nref)
-        light = None
-        if added.references is None:
-            # Only what is added has to be fitted: the modes are those of the subtraction.
-            products, sums = values @ own.T, own.sum(axis=1)
-        else:
-            light = added.references[:, some]
-            means = light.sum(axis=1) / size
-            crossed = values @ light.T
-            matrix = matrix + crossed + crossed.T + light @ light.T
-            matrix -= size * np.outer(means, means)
-            first, level = self._inner(number, zone)
-            sums = level + own.sum(axis=1)
-            products = first + values @ own.T + light @ (self._common[:, pixels] * use + own).T
-            products -= np.outer(means, sums)
+        light = added.references[:, some]
+        means = light.sum(axis=1) / size
+        crossed = values @ light.T
+        matrix = zone.gram.matrix + crossed + crossed.T + light @ light.T
+        matrix -= size * np.outer(means, means)
+        first, level = self._inner(number, zone)
+        sums = level + own.sum(axis=1)
+        products = first + values @ own.T + light @ (self._common[:, pixels] * use + own).T
+        products -= np.outer(means, sums)
         weights, levels = np.zeros((count, nref)), np.zeros(count)
         for group in self._groups:
-            fit = group.zones[number]
-            if fit.basis is None:
+            if group.zones[number].basis is None:
                 continue
-            if light is None:
-                made = fit.basis.weights
-            else:
-                chosen = self._ready.chosen[number, group.targets[0]]
-                made = np.zeros((nref, 0))
-                found, _ = weigh(matrix[np.ix_(chosen, chosen)], self._truncate, self._method)
-                made = np.zeros((nref, found.shape[1]))
-                made[chosen] = found
-            for n, target in enumerate(group.targets):
+            chosen = self._ready.chosen[number, group.targets[0]]
+            found, _ = weigh(matrix[np.ix_(chosen, chosen)], self._truncate, self._method)
+            made = np.zeros((nref, found.shape[1]))
+            made[chosen] = found
+            for target in group.targets:
                 right = np.append(sums[target] / np.sqrt(size), made.T @ products[:, target])
                 missing = self._lost(number, zone, int(target))
                 if missing.size:
                     at = np.full((len(right), missing.size), 1.0 / np.sqrt(size))
                     seen = self._flat[:, missing] - (zone.gram.means + means)[:, None]
-                    if light is not None and added.references is not None:
-                        where = _look_up(added.pixels, missing)
-                        seen += np.where(where >= 0, added.references[:, where], 0.0)
+                    where = _look_up(added.pixels, missing)
+                    seen += np.where(where >= 0, added.references[:, where], 0.0)
                     at[1:] = made.T @ seen
                     normal = np.eye(len(right)) - at @ at.T
                     right = np.linalg.lstsq(normal, right, rcond=1e-10)[0]
                 weights[target] = made @ right[1:]
                 levels[target] = right[0] / np.sqrt(size)
-                if light is None:
-                    # What was fitted before stays.
-                    before = fit.coefficients[0, n]
-                    weights[target] += made @ before[1:]
-                    levels[target] += before[0] / np.sqrt(size)
         return _Solution(weights, levels, means)
 
     def _inner(self, number: int, zone: PreparedZone) -> tuple[Array, Array]:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from coronx.ops.images import Images
 from coronx.ops.klip_variance import residual_variance
-from coronx.ops.psf_subtraction import fit_targets, prepare
 from coronx.ops.refit import Added, Refit
 from coronx.ops.stamp import OffAxisPsf, Stamp
+from coronx.ops.target_fit import Method, Prepared, fit_targets, prepare
 from coronx.ops.throughput import kept_share
-from coronx.ops.zone_fit import Linear, assemble, fit_zones
+from coronx.ops.zone_fit import assemble, fit_zones
 from coronx.ops.zones import Zone
 
 __all__ = ["Patches", "Subtracted"]
@@ -49,7 +49,9 @@ class Subtracted:
     With references of other stars the residual is linear in the target: light added to it is
     lessened by its own projection on the modes, exactly. Where references show the same
     star at other angles (ADI, ARDI), a companion changes them, too; the whole reduction is then
-    done again with it, but by inner products alone, in which a companion changes few terms.
+    done again with it, but by inner products alone, in which a companion changes few terms. Of NMF
+    that is not possible, and all is as if the same components had a share in the target: exact for
+    a companion too faint to bring one in or out.
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ class Subtracted:
     ----------
     residual, err : ndarray (nt, ny, nx)
         Residuals in the common frame, and their errors; NaN where bad.
-    star, matrices
+    star, matrices, reference_matrices, shifts
         As given.
     linear : bool
         Whether no reference shows the same star.
@@ -81,7 +83,7 @@ class Subtracted:
     Raises
     ------
     ValueError
-        If no reference has a good pixel.
+        If no reference has a good pixel, or some show the same star and the method is NMF.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Subtracted:
         reference_matrices: Array | None = None,
         truncate: int = 50,
         err: NDArray[np.floating] | None = None,
-        method: Linear = "klip",
+        method: Method = "klip",
         zones: Sequence[Zone] | None = None,
         chosen: Mask | None = None,
         kept_out: Mask | None = None,
@@ -103,14 +105,21 @@ class Subtracted:
         self.star = star
         self.matrices = np.asarray(matrices, float)
         nref = len(references.data)
-        self._others = (
+        self.reference_matrices = (
             np.full((nref, 2, 2), np.nan)
             if reference_matrices is None
             else np.asarray(reference_matrices, float)
         )
-        self.linear = not bool(np.isfinite(self._others).any())
+        self.shifts = shifts
+        self.linear = not bool(np.isfinite(self.reference_matrices).any())
         self._truncate = truncate
-        self._method: Linear = method
+        self._method: Method = method
+        self._given = (targets, references, zones, chosen, kept_out)
+        if method == "nmf" and not self.linear:
+            raise ValueError(
+                "the NMF of references that show the same star is not done again with a companion "
+                "in them; subtract by klip or classical, or with references of other stars alone"
+            )
         self._ready = prepare(targets, references, zones=zones, chosen=chosen, kept_out=kept_out)
         self._groups = fit_targets(
             self._ready, targets.data, truncate=(truncate,), method=method, shifts=shifts
@@ -168,8 +177,8 @@ class Subtracted:
             Errors are those of the residuals.
         """
         own = self._stamps(psf, self.matrices, east, north, flux)
-        held = np.flatnonzero(np.isfinite(self._others).all(axis=(1, 2)))
-        others = self._stamps(psf, self._others[held], east, north, flux)
+        held = np.flatnonzero(np.isfinite(self.reference_matrices).all(axis=(1, 2)))
+        others = self._stamps(psf, self.reference_matrices[held], east, north, flux)
         added = Added.of(own, held, others, self._ready)
         around = self.patches(east, north, half=half)
         values = np.stack(
@@ -184,54 +193,70 @@ class Subtracted:
     def add(self, added: NDArray[np.floating]) -> Array:
         """Return what is left of light added to the targets, the references as they are.
 
+        Light in the common frame, finite, (nt, ny, nx); what is left is NaN where the residual is.
         Exact where no reference shows the same star: the subtraction is linear.
+        """
+        flat = np.asarray(added, float).reshape(self.shape[0], -1)
+        left = np.empty_like(flat)
+        for group in self._groups:
+            rows = group.targets
+            use = self._ready.keep[rows].reshape(len(rows), -1)
+            fits = fit_zones(
+                np.where(use, flat[rows], 0.0), use, self._ready.data,
+                list(self._ready.chosen[:, rows[0]]), self._ready.zones,
+                truncate=(self._truncate,), known=group.zones,
+            )  # fmt: skip
+            left[rows] = flat[rows] - assemble(fits, flat.shape[1])
+        return np.where(self._ready.keep, left.reshape(self.shape), np.nan)
+
+    def reduce_again(
+        self, added: NDArray[np.floating], references: NDArray[np.floating] | None = None
+    ) -> Array:
+        """Return what is left of light, in the targets' own frames: residual with it minus without.
+
+        All is done as the subtraction does it, guesses at bad pixels of shifted targets included.
+        NaN where the residual is.
 
         Parameters
         ----------
         added : ndarray (nt, ny, nx)
-            Light in the common frame, finite.
-
-        Returns
-        -------
-        ndarray (nt, ny, nx)
-            NaN where the residual is.
+            Light in the targets, finite.
+        references : ndarray (nref, ny, nx), optional
+            Light in the references; by default none. Only the light is fitted then, but for NMF.
         """
-        size = int(np.prod(self.shape[1:]))
-        left = np.empty((self.shape[0], size))
-        flat = np.asarray(added, float).reshape(left.shape)
-        use = self._ready.keep.reshape(left.shape)
-        for group in self._groups:
-            rows = group.targets
-            fits = fit_zones(
-                np.where(use[rows], flat[rows], 0.0),
-                use[rows],
-                self._ready.data,
-                list(self._ready.chosen[:, rows[0]]),
-                self._ready.zones,
-                truncate=(self._truncate,),
-                method=self._method,
-                known=group.zones,
-            )
-            left[rows] = flat[rows] - assemble(fits, size)
-        left[~use] = np.nan
-        return left.reshape(self.shape)
+        targets, others, zones, chosen, kept_out = self._given
+        ready = self._ready
+        if references is not None:
+            lit = Images(others.data + references, others.err, others.bad)
+            ready = prepare(targets, lit, zones=zones, chosen=chosen, kept_out=kept_out)
+        elif self._method != "nmf":
+            taken = self._own_models(ready, np.asarray(added, float))
+            return np.where(ready.keep, added - taken, np.nan)
+        taken = self._own_models(ready, targets.data + added)
+        taken -= self._own_models(self._ready, targets.data)
+        return np.where(self._ready.keep, added - taken, np.nan)
 
-    def kept(self, kernel: NDArray[np.floating]) -> Array:
+    def kept(self, kernel: Array, weights: Array | None = None) -> Array:
         """Return which share of a PSF's flux is left at every pixel, (ny, nx).
 
-        The share that a filter matched to the PSF finds, <p, (I - P) p> / <p, p>, over the pixels
-        that are good in any target, the references as they are; mean of the targets.
-
-        Parameters
-        ----------
-        kernel : ndarray (odd, odd)
-            The PSF, centred on its middle pixel.
+        The share that a filter f finds, <f, (I - P) p> / <f, p>, over the pixels that are good in
+        any target, the references as they are; mean of the targets. `kernel` (odd, odd) is the PSF
+        p, centred on its middle pixel, and `weights`, as large, the filter; by default the PSF.
         """
         total = np.zeros(self.shape[1:])
         for group in self._groups:
             good = np.asarray(self._ready.keep[group.targets].any(axis=0))
-            total += len(group.targets) * kept_share(group.zones, kernel, good)
+            total += len(group.targets) * kept_share(group.zones, kernel, good, weights=weights)
         return total / self.shape[0]
+
+    def _own_models(self, ready: Prepared, data: NDArray[np.floating]) -> Array:
+        models = np.empty(self.shape)
+        for group in fit_targets(
+            ready, data, truncate=(self._truncate,), method=self._method, shifts=self.shifts
+        ):
+            for n, model in group.models(self.shape[1:], self.shifts):
+                models[n] = model
+        return models
 
     def _corners(
         self, east: float, north: float, half: int

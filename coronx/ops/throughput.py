@@ -44,18 +44,32 @@ class Correlator:
 
     def __call__(self, image: NDArray[np.floating]) -> Single:
         """Return the correlation at every pixel, (ny, nx)."""
+        return self.of(self.transform(image))
+
+    def transform(self, image: NDArray[np.floating]) -> NDArray[Any]:
+        """Return the transform of an image, which others padded alike can use."""
         padded = np.zeros(self._padded, np.float32)
         padded[: self._shape[0], : self._shape[1]] = image
-        found = inverse(forward(padded) * self._spectrum, self._padded)
+        return forward(padded)
+
+    def of(self, transform: NDArray[Any]) -> Single:
+        """Return the correlation, (ny, nx), of an image that is already transformed."""
+        found = inverse(transform * self._spectrum, self._padded)
         return cast("Single", found[: self._shape[0], : self._shape[1]])
 
 
-def kept_share(zones: Sequence[ZoneFit], kernel: NDArray[np.floating], good: Mask) -> Array:
-    """Return <p, (I - P) p> / <p, p> for a PSF p at every pixel of a frame.
+def kept_share(
+    zones: Sequence[ZoneFit],
+    kernel: NDArray[np.floating],
+    good: Mask,
+    *,
+    weights: NDArray[np.floating] | None = None,
+) -> Array:
+    """Return <f, (I - P) p> / <f, p> for a PSF p, and a filter f, at every pixel of a frame.
 
     The sum over modes of the products of two correlations, that of the PSF with the mode where
-    it is fitted and that where it is subtracted, is what the subtraction takes. It is exact for
-    a PSF that lies across zones, too, and at a frame's edge, where it is cut.
+    it is fitted and that of the filter where it is subtracted, is what the subtraction takes. It is
+    exact for a PSF that lies across zones, too, and at a frame's edge, where it is cut.
 
     Parameters
     ----------
@@ -65,13 +79,17 @@ def kept_share(zones: Sequence[ZoneFit], kernel: NDArray[np.floating], good: Mas
         The PSF, centred on its middle pixel.
     good : ndarray of bool (ny, nx)
         Pixels that take part.
+    weights : ndarray (odd, odd), optional
+        The filter, as large as the PSF, which it is by default.
 
     Returns
     -------
     ndarray (ny, nx)
-        NaN where no good pixel lies under the PSF.
+        NaN where no good pixel lies under the filter.
     """
-    correlate, square = Correlator(kernel, good.shape), Correlator(kernel**2, good.shape)
+    own = kernel if weights is None else weights
+    correlate, both = Correlator(kernel, good.shape), Correlator(own * kernel, good.shape)
+    filtered = correlate if weights is None else Correlator(weights, good.shape)
     taken = np.zeros(good.shape, np.float32)
     subtracted = np.zeros(good.size, bool)
     frame = np.zeros(good.size, np.float32)
@@ -82,15 +100,16 @@ def kept_share(zones: Sequence[ZoneFit], kernel: NDArray[np.floating], good: Mas
         subtracted[zone.area] = True
         for fitted, mode in zip(basis.fit_modes, basis.modes, strict=True):
             frame[basis.fit] = fitted
-            light = correlate(frame.reshape(good.shape))
+            transform = correlate.transform(frame.reshape(good.shape))
+            light = correlate.of(transform)
             frame[basis.fit] = 0.0
             if basis.fit is basis.area:
-                taken += light**2
+                taken += light * (light if weights is None else filtered.of(transform))
                 continue
             frame[basis.area] = mode * good.ravel()[basis.area]
-            taken += light * correlate(frame.reshape(good.shape))
+            taken += light * filtered(frame.reshape(good.shape))
             frame[basis.area] = 0.0
-    total = square((good.ravel() & subtracted).reshape(good.shape).astype(np.float32))
-    least = 1e-3 * float((kernel**2).sum())
+    total = both((good.ravel() & subtracted).reshape(good.shape).astype(np.float32))
+    least = 1e-3 * float((own * kernel).sum())
     share = 1.0 - taken / np.where(total > least, total, np.nan)
     return share.astype(np.float64)

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.ops.core_filter import core_filter
 from coronx.ops.stamp import OffAxisPsf, Stamp
 from coronx.ops.subtracted import Patches
 
@@ -33,9 +34,10 @@ def throughput_profile(
     psfs: Sequence[OffAxisPsf],
     separations: Array,
     *,
-    flux: float,
+    flux: float | Array,
     half: int,
     angles: int = 6,
+    core: float | None = None,
 ) -> Array:
     """Return the share of a companion's matched-filter flux that is left, against separation.
 
@@ -50,12 +52,14 @@ def throughput_profile(
         The PSF in each.
     separations : ndarray (n,)
         Arcsec.
-    flux : float
-        Of the companion: what an ADI reduction leaves depends on it, a little.
+    flux : float or ndarray (n,)
+        Of the companion, at each separation: what an ADI reduction leaves depends on it, a little.
     half : int
         The filter has (2 half + 1) pixels a side.
     angles : int
         Number of position angles.
+    core : float, optional
+        Of the filter, as `flux_map` takes it; the filter is the PSF by default.
 
     Returns
     -------
@@ -63,20 +67,25 @@ def throughput_profile(
         NaN where no exposure has a good pixel.
     """
     share = np.full(len(separations), np.nan)
+    fluxes = np.broadcast_to(flux, share.shape)
     for n, separation in enumerate(separations):
         left = whole = 0.0
         for angle in 2.0 * np.pi * (np.arange(angles) + 0.5 * (n % 2)) / angles:
             east, north = separation * np.sin(angle), separation * np.cos(angle)
             for part, psf in zip(parts, psfs, strict=True):
-                change = part.response(psf, east, north, flux, half=half)
+                change = part.response(psf, east, north, fluxes[n], half=half)
                 for k, (x, y) in enumerate(part.places(east, north)):
                     good = np.isfinite(change.values[k]) & (change.err[k] > 0.0)
                     if not good.any():
                         continue
                     weight = 1.0 / float(np.mean(change.err[k][good] ** 2))
-                    shape = _template(psf, float(x), float(y), change, k)[good]
-                    left += weight * float(shape @ change.values[k][good]) / flux
-                    whole += weight * float(shape @ shape)
+                    shape = _template(psf, float(x), float(y), change, k)
+                    own = shape
+                    if core is not None:
+                        middle = (float(x) - change.cols[k], float(y) - change.rows[k])
+                        own = core_filter(shape, core, middle=middle, good=good)
+                    left += weight * float(own[good] @ change.values[k][good]) / fluxes[n]
+                    whole += weight * float(own[good] @ shape[good])
         if whole > 0.0:
             share[n] = left / whole
     return share

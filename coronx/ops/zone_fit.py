@@ -1,6 +1,6 @@
 """The fit of targets by the modes of references, zone by zone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from coronx.ops.klip import Gram, Index, KLBasis, form_modes, gram_matrix, kl_weights
 from coronx.ops.zones import Zone
 
-__all__ = ["Linear", "PreparedZone", "ZoneFit", "assemble", "fit_zones", "prepare_zones", "weigh"]
+__all__ = [
+    "Linear",
+    "PreparedZone",
+    "ZoneFit",
+    "assemble",
+    "coefficient_steps",
+    "fit_zones",
+    "model_steps",
+    "prepare_zones",
+    "solve",
+    "weigh",
+]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -50,11 +61,14 @@ class ZoneFit:
     coefficients : ndarray (ntrunc, nt, 1 + K)
         Of the constant and the modes, zero beyond each truncation; NaN where the target has too
         few good pixels for so many modes.
+    scatter : ndarray (narea,) or None
+        Standard deviation of what is left of the references, where the basis does not tell.
     """
 
     area: Index
     basis: KLBasis | None
     coefficients: Array
+    scatter: Array | None = None
 
 
 def prepare_zones(
@@ -152,7 +166,7 @@ def fit_zones(
         size = 1 if basis is None else len(basis.modes)
         coefficients = np.full((len(truncate), len(values), size), np.nan)
         if basis is not None:
-            _solve(basis, values, use, truncate, coefficients)
+            solve(basis, values, use, truncate, coefficients)
         fits.append(ZoneFit(zone.area, basis, coefficients))
     return fits
 
@@ -182,6 +196,41 @@ def assemble(fits: Sequence[ZoneFit], size: int, which: int = -1) -> Array:
     return models
 
 
+def coefficient_steps(coefficients: Array) -> list[tuple[slice, Array]]:
+    """Return what each truncation adds to the coefficients of the one before it.
+
+    For each the modes that change, and by how much, (nt, number of them): only the new ones of
+    targets without a missing pixel, whose modes stay orthonormal.
+    """
+    steps: list[tuple[slice, Array]] = []
+    before = np.zeros(coefficients.shape[1:])
+    for row in coefficients:
+        change = row - before
+        modes = np.flatnonzero(change.any(axis=0))
+        which = slice(int(modes[0]), int(modes[-1]) + 1) if modes.size else slice(0, 0)
+        steps.append((which, change[:, which]))
+        before = row
+    return steps
+
+
+def model_steps(steps: Sequence[tuple[slice, Array]], modes: Array) -> Iterator[Array]:
+    """Yield the models of all truncations at some pixels, (nt, n), each in the same memory.
+
+    Parameters
+    ----------
+    steps : sequence of (slice, ndarray)
+        Of `coefficient_steps`.
+    modes : ndarray (1 + K, n)
+        Modes at those pixels.
+    """
+    model = np.zeros((len(steps[0][1]), modes.shape[1]))
+    added = np.empty_like(model)
+    for which, change in steps:
+        if change.size:
+            model += np.matmul(change, modes[which], out=added)
+        yield model
+
+
 def _basis(
     references: NDArray[np.floating], zone: PreparedZone, some: Mask, count: int, method: Linear
 ) -> KLBasis | None:
@@ -202,7 +251,12 @@ def _basis(
     return KLBasis(zone.fit, area, fit_modes, modes, full, eigenvalues)
 
 
-def _solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:
+def solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:
+    """Write the coefficients of targets' least-squares fits into `out`, (ntrunc, nt, 1 + K).
+
+    It is left as it is where a target has too few good pixels for so many modes; others as
+    `fit_zones`'s.
+    """
     whole = basis.fit.size == values.shape[1]
     right = (values if whole else values[:, basis.fit]) @ basis.fit_modes.T
     for n, row in enumerate(right):

@@ -11,20 +11,19 @@ from jwst.stpipe.core import JwstPipeline
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 from stpipe.config_parser import merge_config
 
-from coronx.errors import InputError, name_of
-from coronx.models.members import Members, check_alike, check_good, open_members, role_of
-from coronx.models.pointing import StarPlace, check_wcs, move_wcs, record_star
+from coronx.errors import name_of
+from coronx.models.members import Members, open_members, role_of
+from coronx.models.pointing import StarPlace, move_wcs, record_star
 from coronx.models.rolls import Rolls
 from coronx.models.schema import extend
-from coronx.models.writing import check_folder
 from coronx.pipelines._chain import CHAIN, DEFAULTS
+from coronx.pipelines._checks import check, check_left
 from coronx.pipelines._combined import Combined
 from coronx.pipelines._library import library_of, remember
 from coronx.pipelines._measuring import MEASURES, measure, set_up
 from coronx.pipelines._settings import mode_settings
 from coronx.pipelines._star import Star, locate
 from coronx.steps._guest import Guest, crds_context
-from coronx.steps.coron._base import CoronStep, bit_mask
 from coronx.steps.coron._measuring import MEASURING
 from coronx.steps.coron.align_refs import AlignRefsStep
 from coronx.steps.coron.hlsp import HlspStep
@@ -58,9 +57,9 @@ class Coron3Pipeline(Guest, JwstPipeline):
         reference_programs = force_list(default=list())  # Numbers of their programmes
         reference_exclude = force_list(default=list())  # Names of stars that are not to be used
         reference_max = integer(default=None,min=1)  # Largest number of exposures found there: those nearest in time
-    """
+    """  # noqa: E501
         + MEASURING
-    )  # noqa: E501
+    )
 
     step_defs = {  # noqa: RUF012 (the host's interface)
         **CHAIN,
@@ -93,7 +92,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         merge_config(config, cls._own_config(crds_parameters, crds_observatory))
         return config
 
-    def process(self, association: Any) -> ImageModel | None:
+    def process(self, association: Any) -> ImageModel | ModelContainer | None:
         """Run the pipeline.
 
         Parameters
@@ -103,8 +102,9 @@ class Coron3Pipeline(Guest, JwstPipeline):
 
         Returns
         -------
-        ImageModel or None
-            The combined image; None where ``resample`` is skipped.
+        ImageModel, ModelContainer or None
+            The combined image, or that of each number of modes; None where ``resample`` is
+            skipped.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         members = open_members(association, needed=("science",) if library else self._needed())
         if library is not None:
             library.extend(members)
-        self._check(members)
+        check(self, members)
         set_up(self)
         self.asn_id = members.asn_id
         self.output_file = members.product if self.save_results else None
@@ -125,7 +125,7 @@ class Coron3Pipeline(Guest, JwstPipeline):
         models = self._prepare(members)
         science = [model for model in models if role_of(model) == "science"]
         psf = [model for model in models if role_of(model) == "psf"]
-        self._check_left(science, psf, members)
+        check_left(science, psf, members, needed=self._needed())
         del models  # each exposure is let go when it is done with
         stack = None
         if not self.klip.skip:
@@ -150,7 +150,15 @@ class Coron3Pipeline(Guest, JwstPipeline):
                 combined[label].aligned.append(aligned)
                 combined[label].aligned_names.append(file)
                 self._keep(combined[label], subtracted, star, first)
-        return [self._finish(one, blender, members, first) for one in combined.values()][-1]
+        images = [self._finish(one, blender, members, first) for one in combined.values()]
+        if len(images) == 1 or self.resample.skip:
+            return images[0]
+        self.output_file = None  # each has its own name
+        several = ModelContainer()
+        for image, one in zip(images, combined.values(), strict=True):
+            image.meta.filename = f"{one.product}_i2d.fits"
+            several.append(image)
+        return several
 
     def _keep(self, combined: Combined, subtracted: CubeModel, star: Star, first: Star) -> None:
         """Save a subtracted exposure, and take what is needed to combine and measure it."""
@@ -165,38 +173,6 @@ class Coron3Pipeline(Guest, JwstPipeline):
         for n, image in enumerate(combined.rolls.split(subtracted)):
             offset = move_wcs(image, star.at(n), first.sky)
         log.info("%s: WCS moved by %.2f pixels to put the star on the first's", name, offset)
-
-    def _check(self, members: Members) -> None:
-        """Refuse what cannot be processed before anything is written."""
-        if self.save_results:
-            steps = [self, *(getattr(self, name) for name in self.step_defs)]
-            for folder in dict.fromkeys(
-                step.output_dir or self.output_dir or "." for step in steps
-            ):
-                check_folder(folder)
-        for name in CHAIN:
-            step = getattr(self, name)
-            if isinstance(step, CoronStep) and not step.skip:
-                step.check_options()
-        science, models = members.of("science"), members.models
-        check_alike(models)
-        for model in models:
-            check_good(model)
-        for model in science:
-            if getattr(model.meta, "wcs", None) is None:
-                raise InputError(
-                    f"{name_of(model)}: no WCS (gwcs) in it; run calwebb_image2 on it again"
-                )
-            check_wcs(model)
-        if not (self.klip.skip or self.align_refs.skip):
-            bit_mask(self.align_refs.bad_bits)
-            self.align_refs.psfmask(science[0])
-        if not self.klip.skip:
-            self.klip.check_options()
-        if self.stack_refs.skip and not self.klip.skip:
-            raise InputError(
-                "stack_refs is skipped, which leaves klip without references; skip klip too"
-            )
 
     def _set_up(self) -> None:
         self.outlier_detection.suffix = "crfints"
@@ -242,15 +218,6 @@ class Coron3Pipeline(Guest, JwstPipeline):
     def _needed(self) -> tuple[str, ...]:
         """Return the types of which an association must have a member."""
         return ("science",) if self.klip.strategy == "adi" else ("science", "psf")
-
-    def _check_left(self, science: list[CubeModel], psf: list[CubeModel], members: Members) -> None:
-        for kind, models in (("science", science), ("psf", psf)):
-            if not models and kind in self._needed():
-                raise InputError(
-                    f"{members.table}: remove_frames leaves no {kind} exposure; leave one in"
-                )
-        for model in (*science, *psf):
-            check_good(model)
 
     def _save(self, model: Any, name: str, **kwargs: Any) -> str | None:
         if not (self.save_results and self.save_intermediate_results):
@@ -302,6 +269,4 @@ class Coron3Pipeline(Guest, JwstPipeline):
                 if self.save_results:
                     self.hlsp.save_model(product, output_file=combined.product, force=True)
         measure(self, combined)
-        if combined.label and self.save_results:
-            self.save_model(result, output_file=combined.product, suffix="i2d", force=True)
         return result

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from coronx.report.companions import recover
 from coronx.report.overview import draw_overview
+from coronx.report.results import draw_results, tell_candidates
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -20,6 +21,9 @@ def main(arguments: list[str] | None = None) -> None:
         options.science, options.products, options.picture, truth=options.truth, reach=options.reach
     )
     print(f"picture      {made}")
+    beside = options.picture.with_stem(f"{options.picture.stem}_results")
+    if draw_results(options.products, beside, truth=options.truth):
+        print(f"results      {beside}")
     if options.truth:
         for found in recover(next(options.products.glob("*_snr.fits")), options.truth):
             print(
@@ -27,6 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
                 f"{found.pa_deg:.1f} deg: S/N {found.signal_to_noise:.1f}, peak "
                 f"{found.offset_pixels:.2f} pixels from it"
             )
+    for line in tell_candidates(options.products, truth=options.truth):
+        print(line)
 
 
 if __name__ == "__main__":

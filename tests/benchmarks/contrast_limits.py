@@ -34,7 +34,7 @@ _KS, _COLOUR, _VEGA_JY = 4.529, 0.15, 279.0
 _JANSKY = _VEGA_JY * 10 ** (-0.4 * (_KS - _COLOUR))
 _JANSKY_SIGMA = 0.4 * np.log(10) * np.hypot(0.020, 0.05)
 _SEPARATIONS = np.arange(0.3, 6.01, 0.05)
-_HALF = 5  # of the PSF that is fitted, pixels: wider ones follow the background's ripples
+_CORE = 1.0  # window of the matched filter in FWHM, as `coronx_contrast` has it
 _PUBLISHED = "contrast/carter2023_HIP65426_F356W_contrast.txt"
 
 
@@ -75,7 +75,9 @@ def contrast(data: Path, scratch: Path, companion: Companion) -> list[Limit]:
     return limits
 
 
-def _curve(rolls: list[Frame], companion: Companion, flux: float) -> np.ndarray:
+def _curve(
+    rolls: list[Frame], companion: Companion, flux: float, core: float | None = _CORE
+) -> np.ndarray:
     """Return the contrast at each separation, both rolls together."""
     zones = annular_zones(companion.shape, CENTER, edges=EDGES, padding=PADDING, smallest=FWHM)
     parts = [
@@ -89,11 +91,9 @@ def _curve(rolls: list[Frame], companion: Companion, flux: float) -> np.ndarray:
         )
         for frame in rolls
     ]
-    middle = companion.psf.shape[0] // 2
-    inner = slice(middle - _HALF, middle + _HALF + 1)
-    source = _Source(companion.psf[inner, inner], companion.transmission)
+    source = _Source(companion.psf, companion.transmission)
     grid = FluxGrid(round(_SEPARATIONS[-1] / PIXEL) + 3, PIXEL)
-    found = flux_map(parts, lambda _: source, grid=grid)
+    found = flux_map(parts, lambda _: source, grid=grid, core=core and core * FWHM)
     return contrast_curve(
         found, fwhm=FWHM * PIXEL, star_flux=flux, separations=_SEPARATIONS
     ).calibrated
@@ -101,7 +101,7 @@ def _curve(rolls: list[Frame], companion: Companion, flux: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Source:
-    """The PSF's core, and the mask's transmission at every pixel."""
+    """The PSF, and the mask's transmission at every pixel."""
 
     kernel: np.ndarray
     passed: np.ndarray

@@ -57,6 +57,7 @@ def simulated_fields(
     rolls: int,
     seed: int,
     cache: Path,
+    core: float | None = 1.0,
     modes: int = 50,
 ) -> Iterator[Field]:
     """Yield flux maps after RDI of a scene's star at one or two rolls; no companion is there.
@@ -65,7 +66,7 @@ def simulated_fields(
     dithered exposures of four integrations. Each field's star is behind the mask at a place of its
     own, with a wavefront that has drifted since by `drift_nm`, in each roll anew: one integration
     as deep as four of the references'. Photon and read noise, bad pixels and cosmic rays
-    are the simulated detector's.
+    are the simulated detector's. The filter sees the PSF through a window of `core` FWHM.
     """
     scene = replace(SCENES[name], companions=(), missed_cosmic_rays=0, drift_nm=drift_nm)
     scene = replace(scene, cosmic_rays=round(scene.cosmic_rays * (_SIZE / 320) ** 2))
@@ -87,6 +88,7 @@ def simulated_fields(
         integration_s=4.0 * scene.integration_s,
         read_noise_mjy_sr=0.5 * scene.read_noise_mjy_sr,
     )
+    own = None if core is None else core * fwhm
     for n in range(count):
         if n % EACH == 0:
             seen = _telescope(name, scene, optics, seed + n // EACH, cache)
@@ -101,7 +103,7 @@ def simulated_fields(
                     shifts=moved[None],
                 )
             )  # fmt: skip
-        yield Field(flux_map(parts, lambda _: source, grid=grid), fwhm * scale)
+        yield Field(flux_map(parts, lambda _: source, grid=grid, core=own), fwhm * scale)
 
 
 def _optics(scene: Scene) -> Coronagraph:

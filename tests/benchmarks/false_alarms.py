@@ -65,10 +65,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "coronx-scenes")
+    parser.add_argument("--core", type=float, default=1.0, help="FWHM; 0: the whole PSF")
     options = parser.parse_args()
     for name, made in CASES.items():
         if name.startswith(options.only):
-            print(rates(name, made(options.fields, options.seed, options.cache)), flush=True)
+            fields = made(options.fields, options.seed, options.cache, core=options.core or None)
+            print(rates(name, fields), flush=True)
 
 
 if __name__ == "__main__":

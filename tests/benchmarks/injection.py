@@ -1,6 +1,9 @@
 """Companions put into the NACO cube one at a time and fitted again.
 
 ``python -m tests.benchmarks.injection [--data FOLDER] [--count N]``
+
+S/N is a companion's flux over the noise of the empty cube's map of fluxes at its separation
+(`noise_profile`), the same that `naco_detections` looks for them by.
 """
 
 import argparse
@@ -10,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from coronx.ops.companion_fit import CompanionFit, fit_companion
-from tests.benchmarks.naco import APERTURE, FWHM, SCALE, Naco, open_naco
+from tests.benchmarks.naco import APERTURE, FWHM, SCALE, Naco, flux_noise, open_naco
 
-__all__ = ["Recovery", "flux_error", "peer_companion", "places", "recover"]
+__all__ = ["Recovery", "peer_companion", "places", "recover"]
 
 _GOLDEN = 2.399963  # radians: no two companions at one position angle
-_RADII = (0.25, 0.4, 0.6, 0.8, 1.0)
 _PEER = ((831.33, 4.56), (239.92, 0.24), (390.8, 21.7))  # mas, degrees, flux: VIP's MCMC
 
 
@@ -66,19 +69,6 @@ def fit_one(
     return fit_companion([part], naco.psf, guess=guess, fwhm=FWHM)
 
 
-def flux_error(naco: Naco, radii: tuple[float, ...] = _RADII) -> tuple[np.ndarray, np.ndarray]:
-    """Return separations in arcsec and the error of a flux there: means of two places each."""
-    rng = np.random.default_rng(0)
-    error = []
-    for n, r in enumerate(radii):
-        some = [
-            fit_one(naco, (r * np.sin(a), r * np.cos(a)), 2000.0 * (0.5 / r) ** 1.5, rng).sigma[2]
-            for a in (1.0 + n, 4.0 + n)
-        ]
-        error.append(np.sqrt(np.mean(np.square(some))))
-    return np.array(radii), np.array(error)
-
-
 def recover(
     naco: Naco, where: list[tuple[float, float]], snr: float, error: tuple[np.ndarray, np.ndarray]
 ) -> Recovery:
@@ -86,7 +76,7 @@ def recover(
     rng = np.random.default_rng(1)
     truth, found, sigma, converged = [], [], [], []
     unit = np.array([1.0 / SCALE, 1.0 / SCALE, 1.0])
-    for place in where:
+    for place in tqdm(where, desc=f"S/N {snr:g}"):
         flux = snr * np.exp(np.interp(np.hypot(*place), error[0], np.log(error[1])))
         fit = fit_one(naco, place, flux, rng)
         truth.append([*place, flux] * unit)
@@ -121,8 +111,7 @@ def main() -> None:
     start = time.monotonic()
     for (value, error), (peer, other) in zip(peer_companion(naco), _PEER, strict=True):
         print(f"{value:.2f} +- {error:.2f}; peer {peer} +- {other}", flush=True)
-    error = flux_error(naco)
-    print("flux error by separation:", dict(zip(*error, strict=True)), flush=True)
+    error = flux_noise(naco)[1]
     for snr in (20.0, 5.0):
         done = recover(naco, places(options.count), snr, error)
         print(done.report(), flush=True)

@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from coronx.ops.images import Images
-from coronx.ops.psf_subtraction import fit_targets, prepare, subtract_psf
+from coronx.ops.psf_subtraction import subtract_psf
+from coronx.ops.target_fit import fit_targets, prepare
 from coronx.ops.zone_fit import assemble
 from tests.benchmarks.frames import Frames
 

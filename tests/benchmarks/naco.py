@@ -7,18 +7,27 @@ import numpy as np
 from astropy.io import fits
 
 from coronx.ops.field_rotation import moved_enough
+from coronx.ops.flux_grid import FluxGrid
+from coronx.ops.flux_map import FluxMap, flux_map
 from coronx.ops.images import Images
+from coronx.ops.ring_noise import ring_noise
 from coronx.ops.stamp import PsfImage
 from coronx.ops.subtracted import Subtracted
+from coronx.ops.throughput_profile import throughput_profile
 from coronx.ops.zones import annular_zones
 
-__all__ = ["APERTURE", "FWHM", "SCALE", "Naco", "open_naco"]
+__all__ = [
+    "APERTURE", "CORE", "FWHM", "GRID", "SCALE", "Naco", "flux_noise", "noise_profile", "open_naco",
+]  # fmt: skip
 
 SCALE = 0.0272  # arcsec a pixel
 NORTH = -104.84  # degrees, added to the parallactic angles
 STAR = (51.1, 51.05)  # 0-based: centre of symmetry of the mean frame
 FWHM = 4.53  # pixels, of a Gaussian fitted to the PSF
 MODES = 20
+CORE = 0.8 * FWHM  # pixels, window of the filter
+GRID = FluxGrid(50, SCALE)
+_HALF = 11  # pixels: 3 windows
 APERTURE = 4.349103  # sum of the PSF as given, of unit flux within an aperture of one FWHM
 
 
@@ -64,6 +73,75 @@ class Naco:
             zones=zones,
             chosen=chosen,
         )
+
+    def throughput(
+        self,
+        part: Subtracted,
+        separations: np.ndarray,
+        flux: float | np.ndarray = 1.0,
+        *,
+        core: float | None = CORE,
+        angles: int = 8,
+    ) -> np.ndarray:
+        """Return what the subtraction leaves of a companion at separations in arcsec."""
+        half = _HALF if core is not None else self.psf.half
+        return throughput_profile(
+            [part], [self.psf], separations, flux=flux, half=half, angles=angles, core=core
+        )
+
+    def fluxes(
+        self,
+        part: Subtracted,
+        throughput: tuple[np.ndarray, np.ndarray],
+        *,
+        core: float | None = CORE,
+    ) -> FluxMap:
+        """Return the map of fluxes, the throughput given at separations."""
+        return flux_map(
+            [part],
+            lambda _: self.psf,
+            grid=GRID,
+            throughput=lambda r: np.interp(r, *throughput),
+            core=core,
+        )
+
+
+def noise_profile(fluxes: FluxMap, separations: np.ndarray) -> np.ndarray:
+    """Return the noise of a flux at separations: one sigma of S/N = 1.
+
+    Sample standard deviation of the empty cube's map, corrected for throughput, in rings half
+    an FWHM wide.
+    """
+    fwhm = FWHM * SCALE
+    noise = ring_noise(
+        fluxes.flux,
+        GRID,
+        fwhm=fwhm,
+        correlation=fluxes.correlation,
+        width=0.5 * fwhm,
+    )
+    near = [np.abs(GRID.separation - r) < 0.5 * SCALE for r in separations]
+    return np.array([np.sqrt(np.nanmean(noise.sigma[ring] ** 2)) for ring in near])
+
+
+def flux_noise(
+    naco: Naco, *, core: float | None = CORE, step: float = 0.4
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return throughput, of companions of S/N 5, and noise, each with its separations in arcsec.
+
+    Throughput is measured every `step` FWHM.
+    """
+    empty = naco.subtracted(naco.cube)
+    r = np.arange(0.2, 1.26, 0.05)
+    flux: float | np.ndarray = 1.0
+    noise = np.ones(r.size)
+    for often in (1.0, step):
+        at = np.arange(0.15, 1.36, often * FWHM * SCALE)
+        throughput = (at, naco.throughput(empty, at, flux, core=core))
+        noise = noise_profile(naco.fluxes(empty, throughput, core=core), r)
+        at = np.arange(0.15, 1.36, step * FWHM * SCALE)
+        flux = 5.0 * np.interp(at, r, noise)
+    return throughput, (r, noise)
 
 
 def open_naco(data: Path) -> Naco:

@@ -1,15 +1,20 @@
 """Medians of interleaved repeats on one thread, and tables of them."""
 
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-__all__ = ["interleaved", "markdown", "ratio"]
+__all__ = ["interleaved", "markdown", "ratio", "without_kernel"]
 
 
-def interleaved(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def interleaved(
+    cases: Mapping[str, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[str, float]:
     """Run cases in turn (A B A B), on one thread, and return the median CPU seconds of each.
 
     CPU time of a single thread is what a quiet machine's clock would show, and is
@@ -19,10 +24,15 @@ def interleaved(cases: Mapping[str, Callable[[], object]], repeats: int) -> dict
     for _ in range(repeats):
         for name, run in cases.items():
             with threadpool_limits(1):
-                start = time.process_time()
+                start = clock()
                 run()
-                spent[name].append(time.process_time() - start)
+                spent[name].append(clock() - start)
     return {name: float(np.median(values)) for name, values in spent.items()}
+
+
+def without_kernel() -> float:
+    """Return the CPU seconds of this process less what the operating system took."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
 def ratio(other: float, ours: float) -> str:

@@ -54,11 +54,14 @@ def background(exposure, tmp_path_factory):
 
 
 @pytest.fixture
-def step_of(background):
+def step_of(background, psf_file):
     """Return a maker of steps with options that give them something to do."""
 
     def make(entry):
         more = background if entry.name == "subtract_background" else {}
+        if entry.name == "inject":
+            more = {"companions": ["1.2:40:1e-6"], "psf_file": str(psf_file), "star_jy": 1.0}
+            more["fov_pixels"] = 21
         return getattr(coronx, entry.cls)(**OPTIONS.get(entry.alias, {}), **more)
 
     return make

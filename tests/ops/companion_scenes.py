@@ -86,6 +86,34 @@ class LinearPart:
         return SimpleNamespace(values=values, err=np.zeros(values.shape), rows=rows, cols=cols)
 
 
+class SelfSubtracting(LinearPart):
+    """A subtraction that takes part of the source away, the more the brighter it is."""
+
+    linear = False
+    depth = 2e-3
+    truth: tuple[float, float, float]
+
+    def response(self, psf, east, north, flux=1.0, *, half):
+        found = super().response(psf, east, north, 1.0, half=half)
+        true = self.truth[2]
+        left = self._kept(true + flux) - self._kept(true)
+        return SimpleNamespace(**{**vars(found), "values": left * found.values})
+
+    def _kept(self, flux):
+        return flux * (1.0 - self.depth * flux)
+
+    @classmethod
+    def of(cls, part, truth):
+        """Return the part with its companion's light answered as `_kept` tells."""
+        made = cls(part.frames.copy(), part.err, part.modes, part.star, part.matrices)
+        made.truth = truth
+        psf = GaussianPsf()
+        for n, (x, y) in enumerate(made.places(*truth[:2])):
+            lost = made._kept(truth[2]) - truth[2]
+            made.frames[n] += lost * psf.image(made.frames.shape[1:], x, y)
+        return made
+
+
 def make_parts(
     rng,
     *,

@@ -42,5 +42,5 @@ def rings(size, edges, *, padding=0.0):
 
 def subtract(targets, references, truncate, **options):
     """Return the subtraction of one number of modes, its arrays (nt, ny, nx)."""
-    done = subtract_psf(targets, references, truncate=(truncate,), **options)
+    done = subtract_psf(targets, references, truncate=(truncate,), with_model=True, **options)
     return replace(done, **{k: getattr(done, k)[0] for k in ("residual", "err", "model", "modes")})

@@ -26,8 +26,8 @@ class Frames:
     linear: bool = True
     left: np.ndarray | None = None
 
-    def kept(self, kernel: np.ndarray) -> np.ndarray:
-        del kernel
+    def kept(self, kernel: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        del kernel, weights
         return np.ones(self.residual.shape[1:]) if self.left is None else self.left
 
 
@@ -89,13 +89,14 @@ def empty_fields(
     each: int = 50,
     change: float = 0.0,
     blemishes: float = 0.005,
+    core: float | None = None,
 ) -> Iterator[Field]:
     """Yield fields after RDI: speckles, photon and read noise, bad pixels, and no companion.
 
     The references' fields of light are a static one and others of a tenth of its amplitude; the
     target's is the static one and another of `change`, or without it what the references' modes
     make of the static one, so that nothing but noise is left. Every `each` fields they are new. A
-    share `blemishes` of the pixels is bad.
+    share `blemishes` of the pixels is bad. The filter sees the PSF through a window of `core` FWHM.
     """
     y, x = np.indices((size, size)) - size // 2
     star = (size // 2 + 0.3, size // 2 - 0.2)
@@ -136,4 +137,6 @@ def empty_fields(
             Frames(residual[k : k + 1], err[k : k + 1], star, matrices[k : k + 1], left=left)
             for k in range(len(rolls))
         ]
-        yield Field(flux_map(parts, lambda _: Source(kernel), grid=grid), fwhm * SCALE)
+        own = None if core is None else core * fwhm
+        found = flux_map(parts, lambda _: Source(kernel), grid=grid, core=own)
+        yield Field(found, fwhm * SCALE)

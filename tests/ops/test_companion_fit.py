@@ -1,38 +1,17 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from coronx.ops.companion_fit import fit_companion
-from tests.ops.companion_scenes import FWHM, SCALE, GaussianPsf, LinearPart, make_parts
+from tests.ops.companion_scenes import (
+    FWHM,
+    SCALE,
+    GaussianPsf,
+    LinearPart,
+    SelfSubtracting,
+    make_parts,
+)
 
 TRUTH = (0.62, -0.68, 120.0)  # some 17 sigma
-
-
-class SelfSubtracting(LinearPart):
-    """A subtraction that takes part of the source away, the more the brighter it is."""
-
-    linear = False
-    depth = 2e-3
-
-    def response(self, psf, east, north, flux=1.0, *, half):
-        found = super().response(psf, east, north, 1.0, half=half)
-        true = TRUTH[2]
-        left = self._kept(true + flux) - self._kept(true)
-        return SimpleNamespace(**{**vars(found), "values": left * found.values})
-
-    def _kept(self, flux):
-        return flux * (1.0 - self.depth * flux)
-
-    @classmethod
-    def of(cls, part):
-        """Return the part with its companion's light answered as `_kept` tells."""
-        made = cls(part.frames.copy(), part.err, part.modes, part.star, part.matrices)
-        psf = GaussianPsf()
-        for n, (x, y) in enumerate(made.places(*TRUTH[:2])):
-            lost = made._kept(TRUTH[2]) - TRUTH[2]
-            made.frames[n] += lost * psf.image(made.frames.shape[1:], x, y)
-        return made
 
 
 def fit(parts, psf, guess=(0.65, -0.66), **options):
@@ -106,7 +85,7 @@ def test_kernels_agree(scene, kernel):
 
 def test_self_subtraction_that_grows_with_flux_is_undone(scene):
     parts, psf = scene
-    found = fit([SelfSubtracting.of(p) for p in parts], psf)
+    found = fit([SelfSubtracting.of(p, TRUTH) for p in parts], psf)
     assert found.converged
     assert (np.abs(away(found)) < 3.0 * found.sigma).all()
     # As if in proportion, a quarter of the light would be lost.

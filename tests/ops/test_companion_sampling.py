@@ -4,7 +4,7 @@ import pytest
 from coronx.ops import companion_sampling
 from coronx.ops.companion_fit import fit_companion
 from coronx.ops.companion_sampling import sample_companion
-from tests.ops.companion_scenes import FWHM, make_parts
+from tests.ops.companion_scenes import FWHM, SelfSubtracting, make_parts
 
 TRUTH = (0.62, -0.68, 120.0)
 
@@ -36,6 +36,18 @@ def test_the_posterior_is_the_fits(scene, sampler):
         assert found.log_evidence > 40.0
         assert found.log_evidence_sigma < 1.0
         assert np.isnan(found.acceptance)
+
+
+def test_self_subtraction_is_in_the_posterior(scene):
+    pytest.importorskip("emcee")
+    parts, psf, plain = scene
+    parts = [SelfSubtracting.of(part, TRUTH) for part in parts]
+    fit = fit_companion(parts, psf, guess=TRUTH[:2], fwhm=FWHM)
+    found = sample_companion(parts, psf, fit, fwhm=FWHM, steps=600, rng=1)
+    best = np.array([fit.east, fit.north, fit.flux])
+    np.testing.assert_array_less(np.abs(found.median - best), 0.35 * fit.sigma)
+    np.testing.assert_allclose(0.5 * (found.upper - found.lower), fit.sigma, rtol=0.35)
+    assert found.median[2] == pytest.approx(plain.flux, abs=2.0 * plain.sigma[2])
 
 
 def test_the_same_seed_gives_the_same_samples(scene):

@@ -22,7 +22,7 @@ STAR = (60.2, 59.7)
 UNIT = 1.0 / np.sqrt(2.0 * (KERNEL**2).sum())  # flux of one sigma in both frames together
 
 
-def observed(*companions, seed=1):
+def observed(*companions, seed=1, **options):
     """Return the map of two noisy rolls with companions (S/N, east, north)."""
     rng = np.random.default_rng(seed)
     matrices = np.array([matrix(), matrix(10.0)])
@@ -33,7 +33,7 @@ def observed(*companions, seed=1):
             residual[n] += snr * UNIT * gaussian((121, 121), x, y, PIXELS)
     residual[:, rng.random((121, 121)) < 0.005] = np.nan
     part = Frames(residual, np.ones(residual.shape), STAR, matrices)
-    return flux_map([part], lambda _: Source(KERNEL), grid=GRID)
+    return flux_map([part], lambda _: Source(KERNEL), grid=GRID, **options)
 
 
 def test_a_companion_is_found_with_what_is_known_of_it():

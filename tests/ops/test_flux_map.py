@@ -130,3 +130,30 @@ def test_a_psf_larger_than_the_frame_is_refused():
         flux_map([frames()], lambda _: Source(KERNEL[:, :-1]), grid=GRID)
     with pytest.raises(ValueError, match="exposure"):
         flux_map([], lambda _: Source(KERNEL), grid=GRID)
+
+
+def test_the_core_is_blind_to_a_level():
+    part = frames((17.0, 27.0))
+    part.residual += 4.0
+    x, y = np.rint(part.matrices[0] @ PLACE + part.star).astype(int)
+    part.residual[0, y, x + 1] = np.nan
+    found = made([part], throughput=np.ones(GRID.shape), core=0.8 * FWHM)
+    assert found.flux[AT] == pytest.approx(100.0, rel=0.01)
+    assert made([part]).flux[AT] > 130.0
+    half = made([part], throughput=np.full(GRID.shape, 0.5), core=0.8 * FWHM)
+    np.testing.assert_allclose(half.flux, 2.0 * found.flux)
+
+
+def test_the_core_has_its_own_formal_error():
+    rng = np.random.default_rng(3)
+    part = frames((0.0, 0.0, 12.0), flux=0.0)
+    part.residual += rng.normal(size=part.residual.shape)
+    found = made([part], throughput=np.ones(GRID.shape), core=0.8 * FWHM)
+    assert np.nanstd(found.flux / found.sigma) == pytest.approx(1.0, abs=0.12)
+    assert np.nanstd(found.raw / found.raw_sigma) == pytest.approx(1.0, abs=0.12)
+    assert (found.sigma > made([part]).sigma).all()
+
+
+def test_the_core_needs_a_throughput():
+    with pytest.raises(ValueError, match="core needs a throughput"):
+        made([frames()], core=2.0)

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from scipy.signal import fftconvolve
 from scipy.special import erfc
 
+from coronx.ops.core_filter import core_filter
 from coronx.ops.map_correlation import map_correlation
 from tests.ops.subtracted_frames import SCALE, gaussian_kernel, matrix
 
@@ -58,3 +60,14 @@ def test_a_large_psf_counts_near_its_peak():
     small = map_correlation(gaussian_kernel(FWHM, 20), matrix())
     large = map_correlation(gaussian_kernel(FWHM, 90), matrix())
     assert large.roughness == pytest.approx(small.roughness, rel=1e-9)
+
+
+def test_a_filter_has_its_own_noise_and_image():
+    kernel = gaussian_kernel(2.3, 12)
+    plain = map_correlation(kernel, matrix()[None])
+    assert plain.sharpness == plain.roughness
+    weights = core_filter(kernel, 1.9)
+    found = map_correlation(kernel, matrix()[None], weights=weights)
+    assert found.roughness > found.sharpness > plain.roughness
+    noise = fftconvolve(weights, weights[::-1, ::-1])
+    assert found.radial[4] == pytest.approx(noise[24, 25] / noise[24, 24], rel=0.01)

@@ -3,6 +3,7 @@ import pytest
 
 from coronx.ops.images import Images
 from coronx.ops.klip import kl_basis
+from coronx.ops.psf_subtraction import subtract_psf
 from coronx.ops.shift import shift_image
 from tests.ops.psf_scenes import BACKGROUND, NREF, SIZE, changed, first, observe, subtract
 
@@ -25,6 +26,24 @@ def test_the_hosts_error_is_the_scatter_of_the_references(seen):
         truth = np.std(flat - flat @ modes.T @ modes, axis=0).reshape(SIZE, SIZE)
         done = subtract(targets, references, truncate, propagate=False)
         np.testing.assert_allclose(done.err, np.stack([truth, truth]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_references_scatter_about_their_scaled_mean(seen):
+    references, targets = seen
+    flat = references.data.reshape(NREF, -1).astype(float)
+    flat -= flat.mean(axis=1, keepdims=True)
+    mean = flat.mean(axis=0)
+    left = flat - np.outer(flat @ mean / (mean @ mean), mean)
+    done = subtract(targets, references, 1, propagate=False, method="classical")
+    np.testing.assert_allclose(done.err[0].ravel(), left.std(axis=0), rtol=1e-5)
+
+
+def test_the_model_is_made_only_if_asked_for(seen):
+    references, targets = seen
+    done = subtract(targets, references, 10)
+    plain = subtract_psf(targets, references, truncate=(10,))
+    assert plain.model is None
+    np.testing.assert_array_equal(plain.residual[0], done.residual)
 
 
 def test_types_shapes_and_the_sum_of_the_parts(seen):

@@ -95,12 +95,18 @@ def test_references_chosen_by_zone_and_target_are_as_if_they_were_all(seen):
     chosen = rng.random((len(ZONES), 2, NREF)) < 0.6
     chosen[1, 0] = chosen[1, 1]
     counts = (2, 6)
-    done = subtract_psf(targets, references, truncate=counts, zones=ZONES, chosen=chosen)
+    done = subtract_psf(
+        targets, references, truncate=counts, zones=ZONES, chosen=chosen, with_model=True
+    )
     assert done.modes == counts
     for z, zone in enumerate(ZONES):
         for n in range(2):
             alone = subtract_psf(
-                pick(targets, [n]), pick(references, chosen[z, n]), truncate=counts, zones=[zone]
+                pick(targets, [n]),
+                pick(references, chosen[z, n]),
+                truncate=counts,
+                zones=[zone],
+                with_model=True,
             )
             for name, rtol in (("residual", 1e-5), ("model", 1e-5), ("err", 0.01)):
                 found = getattr(done, name)[:, n, zone.subtract]
@@ -140,7 +146,7 @@ def test_a_list_of_truncations_is_as_each_alone(spoilt, shifts, zones, method):
     references, targets = spoilt
     counts = (0, 1, 4, 12, 50)
     options = {"zones": zones, "shifts": shifts, "method": method}
-    done = subtract_psf(targets, references, truncate=counts, **options)
+    done = subtract_psf(targets, references, truncate=counts, with_model=True, **options)
     assert done.truncate == counts
     assert done.residual.shape == (5, *targets.data.shape)
     for k, count in enumerate(counts):
@@ -188,7 +194,9 @@ def test_zones_with_too_few_pixels_are_nan_and_no_other(spoilt, shifts):
     references, targets = spoilt
     zones = rings(SIZE, [0, 3])
     assert zones[0].fit.sum() == 25
-    done = subtract_psf(targets, references, truncate=(8, 13), zones=zones, shifts=shifts)
+    done = subtract_psf(
+        targets, references, truncate=(8, 13), zones=zones, shifts=shifts, with_model=True
+    )
     few = zones[0].subtract
     gone = ~targets.good
     for k, lost in enumerate((gone, gone | few)):

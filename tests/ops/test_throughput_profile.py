@@ -54,3 +54,36 @@ def test_exposures_count_by_their_noise():
 def test_what_cannot_be_seen_is_not_known():
     assert np.isnan(profile([Taking(0.0, blind=True)])).all()
     np.testing.assert_allclose(profile([Taking(0.0, blind=True), Taking(0.0)])[2], 1.0)
+
+
+def test_a_filter_of_the_core_is_blind_to_a_level():
+    @dataclass
+    class Raised(Taking):
+        def response(self, psf, east, north, flux=1.0, *, half):
+            change = super().response(psf, east, north, flux, half=half)
+            change.values[:] += 0.1
+            return change
+
+    assert profile([Raised(0.0)], at=(1.4,))[0] > 1.05
+    np.testing.assert_allclose(profile([Raised(0.0)], at=(1.4,), core=2.3), 1.0, rtol=1e-9)
+
+
+def test_a_filter_of_the_core_sees_the_same_share():
+    np.testing.assert_allclose(
+        profile([Taking(0.0), Taking(20.0)], core=1.8), [0.3, 0.6, 1.0], rtol=1e-9
+    )
+
+
+def test_each_separation_has_its_flux():
+    class Fading(Taking):
+        """A subtraction that takes more of what is bright."""
+
+        def response(self, psf, east, north, flux=1.0, *, half):
+            change = super().response(psf, east, north, flux, half=half)
+            change.values[:] *= 1.0 / (1.0 + flux)
+            return change
+
+    found = throughput_profile(
+        [Fading(0.0)], [PSF], np.array([1.2, 1.4]), flux=np.array([1.0, 3.0]), half=4
+    )
+    np.testing.assert_allclose(found, [0.5, 0.25])

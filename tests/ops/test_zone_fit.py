@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from coronx.ops.images import Images
-from coronx.ops.psf_subtraction import fit_targets, prepare
+from coronx.ops.target_fit import fit_targets, prepare
 from coronx.ops.zone_fit import assemble, weigh
 from coronx.ops.zones import Zone, whole_frame
 

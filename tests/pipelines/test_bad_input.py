@@ -271,9 +271,9 @@ def test_a_mask_of_a_larger_array_is_cut(asn, mask_file):
 @pytest.mark.parametrize(
     "option",
     [
-        "--steps.klip.truncate=-1",
-        "--steps.klip.truncate=many",
         "--steps.klip.error=none",
+        "--steps.klip.strategy=sdi",
+        "--steps.klip.sectors=0",
         "--steps.align_refs.median_box_length=-1",
         "--steps.align_refs.max_shift=0.5",
         "--steps.align_refs.mask_convention=opaque",
@@ -291,7 +291,7 @@ def test_a_parameter_out_of_range(asn, refused, option):
 @pytest.mark.parametrize(
     ("alias", "option"),
     [
-        ("coronx_klip", "--truncate=-1"),
+        ("coronx_klip", "--sectors=0"),
         ("coronx_align_refs", "--median_box_length=-3"),
         ("coronx_hlsp", "--annuli_width=0"),
     ],
@@ -299,6 +299,15 @@ def test_a_parameter_out_of_range(asn, refused, option):
 def test_a_parameter_out_of_range_for_the_step_alone(asn, refused, alias, option):
     files = [asn.parent / TARGET, asn.parent / PSF][: 1 if alias == "coronx_hlsp" else 2]
     assert f"see strun {alias} --help" in refused(*files, option, alias=alias)
+
+
+@pytest.mark.parametrize("given", ["-1", "many", "5,-2"])
+def test_numbers_of_modes_that_are_none(asn, refused, given):
+    assert f"truncate = {given.replace(',', ', ')}" in refused(
+        asn, f"--steps.klip.truncate={given}"
+    )
+    files = [asn.parent / TARGET, asn.parent / PSF]
+    refused(*files, f"--truncate={given}", alias="coronx_klip")
 
 
 def test_bits_that_are_no_flags(asn, refused):

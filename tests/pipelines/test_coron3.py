@@ -28,7 +28,15 @@ SUBTRACTED = {f"target_{n:05d}_nrcalong_a3001_psfsub.fits" for n in (1, 2)}
 CLEANED = {f"target_{n:05d}_nrcalong_a3001_crfints.fits" for n in (1, 2)} | {
     f"psfstar_{n:05d}_nrcalong_a3001_crfints.fits" for n in (1, 2, 3)
 }
-ALIGNED = {f"target_{n:05d}_nrcalong_a3001_psfalign.fits" for n in (1, 2)}
+# The association lists both.
+ALIGNED = {f"target_{n:05d}_nrcalong_a3001_psfalign.fits" for n in (1, 2)} | {
+    "target_f356w_psfsub_asn.json"
+}
+MEASURED = {
+    f"target_f356w_{name}.{kind}"
+    for name in ("detect", "limits", "extract")
+    for kind in ("fits", "ecsv")
+}
 STACKED = {"target_f356w_psfstack.fits"}
 
 
@@ -83,7 +91,7 @@ def test_products(coron3_run):
     models = {name.replace("psfsub", "psfmodel") for name in SUBTRACTED}
     asked = {name.replace("crfints", "recenter") for name in CLEANED}
     assert names(coron3_run.folder) == (
-        COMBINED | SUBTRACTED | CLEANED | ALIGNED | STACKED | models | asked
+        COMBINED | SUBTRACTED | CLEANED | ALIGNED | STACKED | MEASURED | models | asked
         | {"target_f356w_recenter_asn.json"}
     )  # fmt: skip
 
@@ -303,5 +311,5 @@ def test_a_parameter_file_is_taken_by_strun(small, tmp_path, strun):
     for name in SUBTRACTED:
         header = fits.getheader(tmp_path / "out" / name)
         assert header["KLMODES"] == 2
-    for name in ALIGNED:
+    for name in ALIGNED - {"target_f356w_psfsub_asn.json"}:
         assert "OUTLIER" in "".join(fits.getheader(tmp_path / "out" / name)["HISTORY"])

@@ -118,3 +118,40 @@ def members_of():
         return [(member["expname"], member["exptype"]) for member in product["members"]]
 
     return members
+
+
+@pytest.fixture(scope="session")
+def rolls(make_exposure):
+    """Return two exposures of the science star, 40 degrees apart, with a companion."""
+    return [
+        make_exposure(
+            f"target_{n:05d}_nrcalong_calints.fits",
+            seed=n,
+            nints=3 - n,
+            jitter=(0.2, -0.1),
+            roll=roll,
+            companion=(60.0, 1.6, -1.2),
+        )
+        for n, roll in ((1, 20.0), (2, 60.0))
+    ]
+
+
+@pytest.fixture(scope="session")
+def roll(rolls):
+    return rolls[0]
+
+
+@pytest.fixture(scope="session")
+def rolls_aligned(rolls, references):
+    """Return the reference stars and both rolls, aligned to the first roll."""
+    from coronx import AlignRefsStep, StackRefsStep
+
+    return AlignRefsStep.call(rolls[0], StackRefsStep.call([*references, *rolls]))
+
+
+@pytest.fixture(scope="session")
+def aligned_roll(roll, stack):
+    """Return the reference stars alone, aligned to the first roll."""
+    from coronx import AlignRefsStep
+
+    return AlignRefsStep.call(roll, stack)

@@ -56,6 +56,11 @@ def test_options_of_noise_and_threshold(subtracted_rolls, gaussian_psf):
     known = np.isfinite(plain.limits["calibrated"])
     assert (loose.limits["calibrated"] < plain.limits["calibrated"])[known].all()
     assert not np.array_equal(robust.limits["sigma"], plain.limits["sigma"], equal_nan=True)
+    whole = run(subtracted_rolls, gaussian_psf, filter_radius=0.0)
+    assert (whole.limits["throughput"] != plain.limits["throughput"])[known].any()
+    np.testing.assert_allclose(
+        whole.limits["calibrated"][known], plain.limits["calibrated"][known], rtol=0.5
+    )
     assert run(subtracted_rolls, gaussian_psf, outer=1.0).limits["separation"].max() < 1.0
 
 
@@ -90,7 +95,19 @@ def test_adi_is_corrected_for_what_it_takes(adi_rolls, gaussian_psf):
     table = result.limits
     at = (table["separation"] > 0.5) & np.isfinite(table["calibrated"])
     assert at.any()
-    assert (table["throughput"][at] < 1.0).all()
+    # Above 1 where the subtraction takes more of the wings than of the core.
+    assert (table["throughput"][at] < 1.03).all()
+    assert (table["throughput"][at][:3] < 0.98).all()
     # Rolls 10 degrees apart take more of what they moved less.
     far = table["throughput"][at]
     assert far[-3:].mean() > far[:3].mean()
+
+
+def test_adi_is_filtered_by_a_core(adi_rolls, gaussian_psf):
+    core, whole = (
+        run(adi_rolls, gaussian_psf, filter_radius=core, outer=1.5).limits for core in (1.6, 0.0)
+    )
+    at = (core["separation"] > 0.5) & np.isfinite(core["sigma"])
+    assert not np.allclose(core["sigma"][at], whole["sigma"][at], rtol=0.02)
+    # A level, and the wings, are left out of what is lost.
+    assert np.median(core["throughput"][at]) > np.median(whole["throughput"][at])

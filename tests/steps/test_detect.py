@@ -35,6 +35,13 @@ def test_the_companion_is_found(subtracted_rolls, gaussian_psf):
     assert result.snr[at] == pytest.approx(row["snr"], rel=0.2)
 
 
+@pytest.mark.parametrize("radius", [0.0, 1.0, 2.0])
+def test_flux_does_not_depend_on_the_filter(subtracted_rolls, gaussian_psf, radius):
+    result = run(subtracted_rolls, gaussian_psf, filter_radius=radius)
+    unit = 1e6 * subtracted_rolls[0][0].meta.photometry.pixelarea_steradians
+    assert result.candidates[0]["flux"] == pytest.approx(TOTAL * unit, rel=0.1)
+
+
 def test_the_star_is_somewhere(subtracted_rolls, gaussian_psf, caplog):
     plain = run(subtracted_rolls, gaussian_psf).candidates[0]
     assert plain["star_sigma"] == 0.0
@@ -99,3 +106,11 @@ def test_bad_options_are_refused(subtracted_rolls, gaussian_psf, options, match,
     monkeypatch.delenv("STPSF_PATH", raising=False)
     with pytest.raises(InputError, match=match):
         run(subtracted_rolls, gaussian_psf, **options)
+
+
+def test_adi_is_searched_by_a_core(adi_rolls, gaussian_psf):
+    row = run(adi_rolls, gaussian_psf, filter_radius=1.0, outer=2.0).candidates[0]
+    for name, truth in zip(("east", "north"), TRUTH[1:], strict=True):
+        assert abs(row[name] - truth) < 4.0 * row[f"{name}_sigma"] + 0.005
+    unit = 1e6 * adi_rolls[0][0].meta.photometry.pixelarea_steradians
+    assert row["flux"] == pytest.approx(TOTAL * unit, rel=0.15)

@@ -86,6 +86,8 @@ def test_save_psf(target, aligned, subtracted, tmp_path):
         "target_00001_nrcalong_psfsub.fits",
     ]
     np.testing.assert_array_equal(result.data, subtracted.data)
+    np.testing.assert_array_equal(result.psf_model, target.data - result.data)
+    np.testing.assert_array_equal(np.isnan(result.psf_model), np.isnan(result.data))
     with datamodels.open(str(tmp_path / "target_00001_nrcalong_psfmodel.fits")) as model:
         good = np.isfinite(result.data)
         np.testing.assert_allclose(

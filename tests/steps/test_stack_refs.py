@@ -91,3 +91,60 @@ def test_an_association_of_references_alone_names_the_product(make_association, 
     StackRefsStep.call(str(asn), save_results=True, output_dir=str(tmp_path / "out"))
     (made,) = (tmp_path / "out").iterdir()
     assert made.name == f"{product['name']}_psfstack.fits"
+
+
+def roles(model):
+    table = np.asarray(model.planes)
+    names = np.char.partition(table["exposure"].astype(str), "_")[:, 0]
+    return [*zip(names.tolist(), table["role"].astype(str).tolist(), strict=True)]
+
+
+def test_science_exposures_are_stacked_if_so_wished(make_association, tmp_path):
+    asn = make_association(tmp_path, nints=1)
+    both = StackRefsStep.call(str(asn), with_science=True)
+    assert roles(both) == [("psfstar", "psf")] * 3 + [("target", "science")] * 2
+    assert roles(StackRefsStep.call(str(asn))) == [("psfstar", "psf")] * 3
+    table = np.asarray(both.planes)
+    matrices = np.stack([table[n] for n in ("x_east", "x_north", "y_east", "y_north")], axis=1)
+    assert np.isnan(matrices[:3]).all()
+    for own, roll in zip(matrices[3:].reshape(-1, 2, 2), (30.0, 40.0), strict=True):
+        cos, sin = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+        truth = np.array([[-cos, sin], [sin, cos]]) / 0.063
+        np.testing.assert_allclose(np.abs(own), np.abs(truth), rtol=1e-3)
+        np.testing.assert_allclose(np.linalg.det(own), np.linalg.det(truth), rtol=1e-3)
+    again = StackRefsStep.call([*(asn.parent / name for name, _ in planes(both))])
+    assert roles(again) == roles(both)
+    assert both.meta.instrument.coronagraph == "MASKA335R"
+
+
+def test_science_alone_is_enough_for_adi(make_association, tmp_path):
+    asn = make_association(tmp_path, nints=1)
+    table = json.loads(asn.read_text())
+    (product,) = table["products"]
+    product["members"] = [m for m in product["members"] if m["exptype"].lower() == "science"]
+    asn.write_text(json.dumps(table))
+    assert roles(StackRefsStep.call(str(asn), with_science=True)) == [("target", "science")] * 2
+    with pytest.raises(InputError, match="psf"):
+        StackRefsStep.call(str(asn))
+
+
+def test_the_association_says_what_a_member_is(make_exposure, tmp_path):
+    for name, is_psf in (("one", False), ("two", True)):
+        model = make_exposure(f"{name}_calints.fits", nints=1, is_psf=is_psf)
+        model.save(str(tmp_path / model.meta.filename))
+    members = [
+        {"expname": f"{name}_calints.fits", "exptype": kind}
+        for name, kind in (("one", "psf"), ("two", "science"))
+    ]
+    asn = {"asn_type": "coron3", "asn_rule": "none", "asn_id": "a3001", "asn_pool": "none",
+           "products": [{"name": "x", "members": members}]}  # fmt: skip
+    (tmp_path / "x_asn.json").write_text(json.dumps(asn))
+    both = StackRefsStep.call(str(tmp_path / "x_asn.json"), with_science=True)
+    assert np.asarray(both.planes)["role"].astype(str).tolist() == ["psf", "science"]
+
+
+def test_a_science_exposure_needs_a_wcs_to_be_turned(make_exposure):
+    bare = make_exposure("bare_calints.fits", nints=1)
+    del bare.meta.wcs
+    with pytest.raises(InputError, match=r"bare_calints.fits: no WCS \(gwcs\)"):
+        StackRefsStep.call([bare])

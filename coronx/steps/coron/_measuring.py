@@ -11,14 +11,16 @@ from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 
 from coronx.errors import InputError, name_of
 from coronx.models.association import read_association
+from coronx.models.pointing import find_star, mask_place
 from coronx.models.reduction import Reduction, open_references
 from coronx.ops.stamp import OffAxisPsf
+from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.off_axis_psf import off_axis_psf
 from coronx.refdata.psf_data import named_folder
 from coronx.refdata.star_flux import StarFlux, star_flux
 from coronx.steps.coron._base import CoronStep
 
-__all__ = ["MEASURING", "PLACING", "MeasuringStep"]
+__all__ = ["MEASURING", "PLACING", "MeasuringStep", "mask_or_star"]
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +83,8 @@ class MeasuringStep(CoronStep):
                 self.set_primary_input(association.product, exclusive=False)
                 subtracted, references = association.of("science"), association.of("psf")
         models = [self.open_cube(item) for item in _several(subtracted)]
+        if isinstance(subtracted, list | tuple | ModelContainer) and models:
+            self.set_primary_input(models[0], exclusive=False)  # a list has no name
         stacks = [self._open_stack(item) for item in _several(references)]
         return Reduction.of(models, stacks)
 
@@ -94,22 +98,56 @@ class MeasuringStep(CoronStep):
         """
         first = reduction.models[0]
         return [
-            off_axis_psf(
-                reduction.mode,
-                reduction.filter,
-                mask_place=place,
-                shape=model.shape[-2:],
-                psf_file=self._path(self.psf_file),
-                unocculted=self._path(self.unocculted),
-                data_path=self.data_path,
-                spectral_type=self.spectral_type,
-                opd=self.opd,
-                date=first.meta.observation.date_beg or first.meta.observation.date,
-                fov_pixels=self.fov_pixels,
-                psf_fraction=self.psf_fraction,
-            )
+            self.psf_of(first, reduction.mode, place, model.shape[-2:])
             for model, place in zip(reduction.models, reduction.mask_places, strict=True)
         ]
+
+    def psf_of(
+        self,
+        model: CubeModel,
+        mode: CoronagraphMode,
+        mask_place: tuple[float, float],
+        shape: tuple[int, int],
+    ) -> OffAxisPsf:
+        """Return the PSF of a source beside the mask in frames of a shape (ny, nx).
+
+        Parameters
+        ----------
+        model : CubeModel
+            An exposure, for its filter and date.
+        mode : CoronagraphMode
+            The coronagraph.
+        mask_place : tuple of float
+            0-based (x, y) of the mask's centre in the frames.
+        shape : tuple of int
+            (ny, nx).
+        """
+        return off_axis_psf(
+            mode,
+            str(model.meta.instrument.filter),
+            mask_place=mask_place,
+            shape=shape,
+            psf_file=self._path(self.psf_file),
+            unocculted=self._path(self.unocculted),
+            data_path=self.data_path,
+            spectral_type=self.spectral_type,
+            opd=self.opd,
+            date=model.meta.observation.date_beg or model.meta.observation.date,
+            fov_pixels=self.fov_pixels,
+            psf_fraction=self.psf_fraction,
+        )
+
+    def own_psfs(self, models: Sequence[CubeModel], mode: CoronagraphMode) -> list[OffAxisPsf]:
+        """Return the PSF in each exposure's own frame, made once where the mask is at one place."""
+        made: dict[tuple[float, ...], OffAxisPsf] = {}
+        psfs = []
+        for model in models:
+            place, shape = mask_or_star(model), model.shape[-2:]
+            key = (*place, *shape)
+            if key not in made:
+                made[key] = self.psf_of(model, mode, place, shape)
+            psfs.append(made[key])
+        return psfs
 
     def star(self, reduction: Reduction, psfs: Sequence[OffAxisPsf]) -> StarFlux:
         """Return the star's flux.
@@ -119,10 +157,20 @@ class MeasuringStep(CoronStep):
         InputError
             If it is not given, or cannot be had in the way it is.
         """
+        return self.star_of(reduction.mode, reduction.filter, psfs[0], reduction.mask_places[0])
+
+    def star_of(
+        self,
+        mode: CoronagraphMode,
+        filter_name: str,
+        psf: OffAxisPsf,
+        mask_place: tuple[float, float],
+    ) -> StarFlux:
+        """Return the star's flux, with a PSF and the mask's place in its frames."""
         told = self.star_jy is not None or self.star_mag is not None or self.acquisition
         return star_flux(
-            reduction.mode,
-            reduction.filter,
+            mode,
+            filter_name,
             star_jy=self.star_jy,
             star_jy_sigma=self.star_jy_sigma,
             star_mag=self.star_mag,
@@ -132,8 +180,8 @@ class MeasuringStep(CoronStep):
             unocculted=None if told else self._path(self.unocculted),
             acquisition=self._path(self.acquisition),
             attenuation=self.attenuation,
-            psf=psfs[0],
-            mask_place=reduction.mask_places[0],
+            psf=psf,
+            mask_place=mask_place,
         )
 
     def star_error(self, reduction: Reduction) -> float:
@@ -174,6 +222,12 @@ class MeasuringStep(CoronStep):
         raise InputError(
             f"{name_of(init)}: no aligned references; give a _psfalign product with each _psfsub"
         )
+
+
+def mask_or_star(model: CubeModel) -> tuple[float, float]:
+    """Return where the mask's centre is in an exposure, 0-based (x, y); the star's if not known."""
+    star = find_star(model)
+    return mask_place(model) or (star.x, star.y)
 
 
 def _several(init: Any) -> list[Any]:

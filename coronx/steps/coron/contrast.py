@@ -15,8 +15,9 @@ from coronx.models.flux_products import (
     jansky,
     map_fluxes,
 )
-from coronx.models.recipe import parse_companions
+from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
+from coronx.models.schema import extend
 from coronx.models.tables import write_table
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.small_sample import FIVE_SIGMA
@@ -51,6 +52,7 @@ class ContrastStep(MeasuringStep):
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
         robust = boolean(default=False)  # Noise by median absolute deviation
+        filter_radius = float(default=1.0,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter; 0: the whole PSF
         suffix = string(default='limits')  # Suffix of the product
     """  # noqa: E501
         + MEASURING
@@ -83,7 +85,7 @@ class ContrastStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs)
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
         unit, fwhm = jansky(reduction), reduction.fwhm_arcsec
         known = known_companions(self, reduction)
         common = {"fwhm": fwhm, "star_flux": star.jansky / unit, "masked": known}
@@ -98,7 +100,7 @@ class ContrastStep(MeasuringStep):
             )
         result = ContrastModel()
         result.update(reduction.models[0])
-        result.extend_schema(
+        extend(result).extend_schema(
             flux_schema(_IMAGES, {"limits": ("Limits about the star", "LIMITS", LIMITS)})
         )
         describe(result, reduction, star, grid)

@@ -18,6 +18,7 @@ from coronx.models.flux_products import (
 )
 from coronx.models.pointing import find_star, sky_of
 from coronx.models.reduction import Reduction
+from coronx.models.schema import extend
 from coronx.models.tables import write_table
 from coronx.ops.detection import Candidate, Detections, find_candidates
 from coronx.ops.stim import Stim, stim
@@ -55,6 +56,7 @@ class DetectStep(MeasuringStep):
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
         robust = boolean(default=False)  # Noise by median absolute deviation
+        filter_radius = float(default=1.0,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter; 0: the whole PSF
         suffix = string(default='detect')  # Suffix of the product
     """  # noqa: E501
         + PLACING
@@ -89,7 +91,7 @@ class DetectStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs) if self.knows_star() else None
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer)
+        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
         inner = reduction.fwhm_arcsec if self.inner is None else self.inner
         outer = np.inf if self.outer is None else self.outer
         found = find_candidates(
@@ -105,7 +107,7 @@ class DetectStep(MeasuringStep):
         unit = jansky(reduction)
         result = ImageModel(data=(fluxes.flux * unit).astype(np.float32))
         result.update(reduction.models[0])
-        result.extend_schema(
+        extend(result).extend_schema(
             flux_schema(_IMAGES, {"candidates": ("Candidates", "CANDIDATES", CANDIDATES)})
         )
         describe(result, reduction, star, fluxes.grid)

@@ -11,8 +11,10 @@ from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
+from coronx.models.arrays import array_of
 from coronx.models.members import check_alike
-from coronx.models.recipe import Recipe, parse_companions
+from coronx.models.option_text import parse_companions, parts_of
+from coronx.models.recipe import Recipe
 from coronx.models.reduction import Inputs, images_of, open_references
 from coronx.models.schema import extend
 from coronx.models.variance import set_error
@@ -28,16 +30,17 @@ log = logging.getLogger(__name__)
 class KlipStep(CoronStep):
     """Subtract from a target what aligned references make of its star.
 
-    By the KL modes of the references (Soummer, Pueyo & Larkin 2012) or their scaled mean, over the
-    whole frame or in zones. Bad pixels of an integration take no part in its fit and stay NaN.
+    By the KL modes of the references (Soummer, Pueyo & Larkin 2012), their scaled mean, or
+    non-negative components (Ren et al. 2018), over the whole frame or in zones. Bad pixels of an
+    integration take no part in its fit and stay NaN.
     """
 
     class_alias = "coronx_klip"
 
     spec = """
         strategy = option("rdi", "adi", "ardi", default="rdi")  # References: other stars, the same star at other rolls, or both
-        method = option("klip", "classical", default="klip")  # KL modes, or the references' mean, scaled
-        truncate = force_list(default=list("50"))  # Largest number of KL modes subtracted; of several, each makes a product
+        method = option("klip", "classical", "nmf", default="klip")  # KL modes; the references' mean, scaled; or non-negative components
+        truncate = force_list(default=list("50"))  # Largest number of modes subtracted; of several, each makes a product
         annuli = float_list(default=list())  # Radii in arcsec at which annuli end; none: the frame is one zone
         sectors = integer(default=1,min=1)  # Sectors of each annulus
         zone_padding = float(default=0.0,min=0.0)  # Arcsec by which a zone's fit is wider than the zone, on each side
@@ -54,7 +57,9 @@ class KlipStep(CoronStep):
 
     def check_options(self) -> None:
         """Raise an `InputError` for options that make no sense, whatever the exposures."""
-        self.counts()
+        counts = self.counts()
+        if self.method == "nmf" and counts[0] == 0:
+            raise InputError("truncate = 0: NMF needs a component; give 1 or more")
         parse_companions(self.companions)
         edges = self.annuli
         if any(b <= a for a, b in zip([0.0, *edges], edges, strict=False)):
@@ -66,10 +71,12 @@ class KlipStep(CoronStep):
 
         def ascending(values: list[int]) -> tuple[int, ...]:
             if not values or min(values) < 0:
-                raise ValueError("less than none")
-            return tuple(sorted(set(values)))
+                raise ValueError("numbers of modes are 0 or more")
+            if len(set(values)) < len(values):
+                raise ValueError("one is there twice")
+            return tuple(sorted(values))
 
-        return whole_numbers("truncate", self.truncate, ascending)
+        return whole_numbers("truncate", parts_of(self.truncate), ascending)
 
     def process(self, target: Any, psfrefs: Any) -> CubeModel | ModelContainer:
         """Subtract the star.
@@ -101,17 +108,17 @@ class KlipStep(CoronStep):
         try:
             done = self._subtract(science, references, recipe, counts)
         except ValueError as err:
-            raise InputError(
-                f"{name_of(references)}: {err}; give a stack with good pixels"
-            ) from err
+            raise InputError(f"{name_of(references)}: {err}") from err
         results = ModelContainer()
         for k, count in enumerate(counts):
-            result = self._result(science, references, done, k, replace(recipe, kl_truncate=count))
+            name = name_of(science)
             if len(counts) > 1:
-                stem, _, last = name_of(science).rpartition("_")
-                result.meta.filename = f"{stem}_kl{count:03d}_{last}"
+                stem, _, last = name.rpartition("_")
+                name = f"{stem}_kl{count:03d}_{last}"
+            how = replace(recipe, kl_truncate=count)
+            result = self._result(science, references, done, k, how, name)
             log.info(
-                "%s: %d KL modes of %d references subtracted from %d integrations",
+                "%s: %d modes of %d references subtracted from %d integrations",
                 name_of(result), done.modes[k], done.references, science.shape[0],
             )  # fmt: skip
             results.append(result)
@@ -168,11 +175,15 @@ class KlipStep(CoronStep):
         for n in range(science.shape[0]):
             one = Images(targets.data[n : n + 1], targets.err[n : n + 1], targets.bad[n : n + 1])
             stack = CubeModel(data=references.data[n], err=references.err[n], dq=references.dq[n])
+            if array_of(references, "planes") is not None:
+                extend(stack).planes = references.planes
             parts.append(self._run(science, one, stack, recipe, counts))
-        residual, err, model = (
-            np.concatenate([getattr(part, name) for part in parts], axis=1)
-            for name in ("residual", "err", "model")
-        )
+
+        def joined(name: str) -> Any:
+            return np.concatenate([getattr(part, name) for part in parts], axis=1)
+
+        residual, err = joined("residual"), joined("err")
+        model = joined("model") if self.save_psf else None
         modes = tuple(int(n) for n in np.min([part.modes for part in parts], axis=0))
         return Subtraction(residual, err, model, counts, modes, parts[0].references)
 
@@ -191,6 +202,12 @@ class KlipStep(CoronStep):
                 "%s: no reference is left in %d of %d zones, where a companion moves too little: "
                 "they are NaN", name_of(science), empty, len(inputs.plan.zones),
             )  # fmt: skip
+        same = np.isfinite(inputs.matrices).all(axis=(1, 2))
+        if recipe.strategy == "ardi" and not inputs.plan.chosen[..., same].any():
+            log.warning(
+                "%s: strategy ardi, but no other roll of the star is among the references: it is "
+                "rdi; stack_refs with_science stacks them", name_of(science),
+            )  # fmt: skip
         return subtract_psf(
             targets,
             inputs.references,
@@ -201,13 +218,21 @@ class KlipStep(CoronStep):
             kept_out=inputs.plan.kept_out,
             shifts=inputs.shifts,
             propagate=self.error == "propagated",
+            with_model=self.save_psf,
         )
 
     def _result(
-        self, science: CubeModel, references: Any, done: Subtraction, k: int, recipe: Recipe
+        self,
+        science: CubeModel,
+        references: Any,
+        done: Subtraction,
+        k: int,
+        recipe: Recipe,
+        name: str,
     ) -> CubeModel:
-        residual, err, model = done.residual[k], done.err[k], done.model[k]
+        residual, err = done.residual[k], done.err[k]
         result = self.new_like(science, data=residual, err=err, dq=science.dq.copy())
+        result.meta.filename = name
         recipe.record(result)
         record = extend(result).meta.coronx
         record.kl_modes, record.error_kind = done.modes[k], self.error
@@ -215,11 +240,11 @@ class KlipStep(CoronStep):
             setattr(result.meta.cal_step, step, getattr(references.meta.cal_step, step))
         result.meta.ref_file.psfmask.name = references.meta.ref_file.psfmask.name
         result.meta.cal_step.klip = "COMPLETE"
-        if self.save_psf:
+        if done.model is not None:
             star = result.copy()
-            star.data = model
+            star.data = done.model[k]
             self._save_star(star)
-        result.psf_model = model
+        result.psf_model = science.data - residual
         set_error(result, science, err)
         result.dq[np.isnan(residual)] |= pixel["DO_NOT_USE"]
         return result

@@ -73,9 +73,10 @@ class StackRefsStep(CoronStep):
             return plane_table(model)  # what says nothing of itself is a reference star
         return plane_table(model, role="science", matrix=sky_matrix(model, find_star(model)))
 
-    def _science(self, path: Path) -> CubeModel:
+    def _as(self, path: Path, exptype: str) -> CubeModel:
+        """Open a member as what the association says that it is, whatever its header says."""
         model = self.open_cube(path)
-        model.meta.asn.exptype = "science"
+        model.meta.asn.exptype = exptype
         return model
 
     def _members(self, references: Any) -> list[Any]:
@@ -86,7 +87,10 @@ class StackRefsStep(CoronStep):
             association = read_association(path, needed=() if self.with_science else ("psf",))
             self.set_primary_input(association.product, exclusive=False)  # names the product
             science = association.of("science") if self.with_science else ()
-            return [*association.of("psf"), *(self._science(name) for name in science)]
+            return [
+                *(self._as(name, "psf") for name in association.of("psf")),
+                *(self._as(name, "science") for name in science),
+            ]
         if isinstance(references, list | tuple | ModelContainer):
             return list(references)
         return [references]
