@@ -161,7 +161,7 @@ def ring_noise(
 def _lengths(correlation: MapCorrelation, radius: Array, width: float, clear: float) -> Array:
     """Return `MapCorrelation.lengths` of the ring through every place, (3, n, n)."""
     radii = np.arange(0.5 * width, radius.max() + width, 0.5 * width)
-    found = np.array([correlation.lengths(width, radius=r, clearance=clear) for r in radii])
+    found = np.array([correlation.lengths(width, radius=float(r), clearance=clear) for r in radii])
     return np.stack([np.interp(radius, radii, column) for column in found.T])
 
 
