@@ -1,6 +1,6 @@
 """Point sources in a flux map: peaks that noise is unlikely to make anywhere in the field."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,9 @@ class Candidate:
         Flux over the sample standard deviation of the ring, the mean's own scatter included:
         Student's t in noise.
     sigmas : float
-        Gaussian sigmas that are as rare at one place as `snr` in so small a sample.
+        Gaussian sigmas as rare at one place, in so small a sample, as the value of Student's t with
+        which it was found: the noise then held the light beyond its own neighbourhood that
+        comes with a peak, be it noise or a companion, and `snr` is without.
     false_alarm_place, false_alarm_field : float
         Probability that noise alone reaches this at one place given beforehand, and
         anywhere in the field.
@@ -148,8 +150,12 @@ def find_candidates(
         sigmas = np.full(grid.shape, np.nan)
         at = region & np.isfinite(t)
         sigmas[at] = gaussian_sigmas(t[at], noise.freedom[at])
-        # With the others' light gone, a candidate's own noise is told better.
-        found = {place: search.candidate(place, t, noise) or old for place, old in found.items()}
+        # Without the candidates' light their noise is told better. How rare they are is not: to
+        # leave out what surrounds a peak of noise makes any the higher.
+        found = {
+            place: _as_found(search.candidate(place, t, noise) or old, old)
+            for place, old in found.items()
+        }
         new: dict[tuple[int, int], Candidate] = {}
         for place in search.peaks(sigmas):
             candidate = search.candidate(place, t, noise)
@@ -168,6 +174,16 @@ def find_candidates(
             break
     ordered = sorted(found.values(), key=lambda c: -c.sigmas)
     return Detections(tuple(ordered), t, sigmas, search.threshold, noise)
+
+
+def _as_found(now: Candidate, old: Candidate) -> Candidate:
+    """Return what is known of a candidate now, as rare as it was when it was found."""
+    return replace(
+        now,
+        sigmas=old.sigmas,
+        false_alarm_place=old.false_alarm_place,
+        false_alarm_field=old.false_alarm_field,
+    )
 
 
 @dataclass(frozen=True)
@@ -192,7 +208,7 @@ class _Search:
         """Measure the field and set the threshold, before any companion is known."""
         searched = region & np.isfinite(noise.sigma) & np.isfinite(flux_map.flux)
         area = flux_map.grid.scale**2 * flux_map.correlation.roughness
-        each = area / (1.0 + 1.0 / noise.mean_count[searched])
+        each = area / noise.spread[searched]
         freedom = noise.freedom[searched]
         # Thousands of pixels have tens of degrees of freedom that differ by anything.
         bins = np.unique(np.rint(_BINS * np.log(freedom)).astype(int), return_inverse=True)[1]
@@ -218,7 +234,7 @@ class _Search:
         # would pull at it.
         formal = self.flux_map.sigma[place]
         y, x, height = summit(self.flux_map.flux / self.flux_map.sigma, row, col)
-        unit = float(noise.sigma[place] * np.sqrt(1.0 + 1.0 / noise.mean_count[place]))
+        unit = float(noise.sigma[place] * np.sqrt(noise.spread[place]))
         snr = float(height * formal - noise.mean[place]) / unit
         freedom = float(noise.freedom[place])
         sigmas = float(gaussian_sigmas(snr, freedom))

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 __all__ = ["MapCorrelation", "map_correlation"]
 
 Array = NDArray[np.float64]
 
 _OVERSAMPLING = 4
+_DIRECTIONS = 36
 _REACH = 20  # pixels of the PSF on either side of its peak; correlations further out are nothing
 
 
@@ -26,17 +28,18 @@ class MapCorrelation:
     sharpness : float
         The same of a source's image in the map, scaled to a peak of one, from its curvature; the
         roughness where the filter is the PSF.
-    rho : ndarray (m, m)
-        Correlation of places apart by (row, column), zero in the middle.
+    radial, radial_square : ndarray (m,)
+        Correlation of places k * `step` apart, and its square, means of all directions.
     profile : ndarray (n,)
         Largest share of a source's peak, of either sign, in places k * `step` apart or more.
     step : float
-        Of `rho` and `profile`, in arcsec.
+        Of these, in arcsec.
     """
 
     roughness: float
     sharpness: float
-    rho: Array = field(repr=False)
+    radial: Array = field(repr=False)
+    radial_square: Array = field(repr=False)
     profile: Array = field(repr=False)
     step: float
 
@@ -44,20 +47,43 @@ class MapCorrelation:
         """Return the distance in arcsec beyond which a source of peak one is below a level."""
         return float(np.count_nonzero(self.profile > level)) * self.step
 
-    def lengths(self, width: float) -> tuple[float, float]:
+    def lengths(
+        self, width: float, *, radius: float = np.inf, clearance: float = 0.0
+    ) -> tuple[float, float, float]:
         """Return the arcsec of a ring for each value that tells independently of the others.
 
-        The integrals of rho and of rho^2 along a straight ring `width` arcsec wide: as far as
-        the ring's mean is concerned, and its variance.
+        Parameters
+        ----------
+        width : float
+            Of the ring, in arcsec.
+        radius : float
+            Of the ring, in arcsec; a straight one by default.
+        clearance : float
+            Arcsec.
+
+        Returns
+        -------
+        of_mean, of_variance : float
+            Integrals of rho and of rho^2 along the ring: as far as its mean is concerned, and
+            its variance.
+        beyond : float
+            The part of the first that is more than `clearance` from the place.
         """
-        apart = np.abs(np.arange(self.rho.shape[0]) - self.rho.shape[0] // 2) * self.step
+        along = np.arange(1 - self.radial.size, self.radial.size) * self.step
+        across = along[np.abs(along) < width]
+        if np.isfinite(radius):
+            along = along[np.abs(along) <= np.pi * radius]
+            along = 2.0 * radius * np.sin(0.5 * along / radius)
         # Two values of a ring are this far apart across it, so often.
-        often = np.clip(1.0 - apart / width, 0.0, None)
+        often = np.clip(1.0 - np.abs(across) / width, 0.0, None)
         often /= often.sum()
-        of_variance, of_mean = (
-            0.5 * float((often @ f + f @ often).sum()) * self.step for f in (self.rho**2, self.rho)
+        apart = np.hypot(across[:, np.newaxis], along)
+        steps = np.arange(self.radial.size) * self.step
+        rho, square = (np.interp(apart, steps, f) for f in (self.radial, self.radial_square))
+        of_mean, of_variance, beyond = (
+            float((often @ f).sum()) * self.step for f in (rho, square, rho * (apart >= clearance))
         )
-        return max(of_mean, of_variance), of_variance
+        return max(of_mean, of_variance), of_variance, beyond
 
 
 def map_correlation(
@@ -93,7 +119,9 @@ def map_correlation(
     rho = _correlation(noise)
     image = rho if weights is None else _correlation(source)
     roughness, sharpness = (_curvature(power, each) for power in (noise, source))
-    return MapCorrelation(roughness, sharpness, rho, _profile(image), scale / _OVERSAMPLING)
+    return MapCorrelation(
+        roughness, sharpness, *_around(rho), _profile(image), scale / _OVERSAMPLING
+    )
 
 
 def _curvature(power: Array, matrices: Array) -> float:
@@ -117,12 +145,21 @@ def _correlation(power: Array) -> Array:
     return rho / rho.max()
 
 
-def _profile(rho: Array) -> Array:
-    """Return the largest correlation at and beyond each distance, in oversampled pixels."""
+def _around(rho: Array) -> tuple[Array, Array]:
+    """Return the means in all directions of rho and of its square, by oversampled pixels away."""
     middle = rho.shape[0] // 2
-    y, x = np.indices(rho.shape) - middle
+    angle = np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
+    at = np.stack([np.sin(angle), np.cos(angle)])[:, np.newaxis] * np.arange(middle)[:, np.newaxis]
+    around = np.asarray(map_coordinates(rho, middle + at, order=3))
+    return around.mean(axis=1), (around**2).mean(axis=1)
+
+
+def _profile(image: Array) -> Array:
+    """Return the largest value at and beyond each distance, in oversampled pixels."""
+    middle = image.shape[0] // 2
+    y, x = np.indices(image.shape) - middle
     ring = np.hypot(y, x).astype(int)
     highest = np.zeros(middle)
     inside = ring < middle
-    np.maximum.at(highest, ring[inside], np.abs(rho[inside]))
+    np.maximum.at(highest, ring[inside], np.abs(image[inside]))
     return np.maximum.accumulate(highest[::-1])[::-1]

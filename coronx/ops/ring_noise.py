@@ -35,6 +35,9 @@ class RingNoise:
         Independent values that told the mean.
     freedom : ndarray (n, n)
         Degrees of freedom of sigma^2, from the map's correlation.
+    spread : ndarray (n, n)
+        Variance over sigma^2 of a value less the mean: 1 + 1 / `mean_count`, less twice the
+        correlation of the place with the ring. A PSF's wings reach far along it.
     """
 
     sigma: Array
@@ -42,10 +45,11 @@ class RingNoise:
     count: Array
     mean_count: Array
     freedom: Array
+    spread: Array
 
     def t(self, values: Array) -> Array:
         """Return what follows Student's t where `values`, of the map, are noise."""
-        return (values - self.mean) / (self.sigma * np.sqrt(1.0 + 1.0 / self.mean_count))
+        return (values - self.mean) / (self.sigma * np.sqrt(self.spread))
 
 
 def masked_places(grid: FluxGrid, masked: Masked) -> Mask:
@@ -124,11 +128,14 @@ def ring_noise(
     some = number > 0.5
     safe = np.where(some, number, 1.0)
     length = np.where(some, number, np.nan) * grid.scale**2 / width
-    mean_count, variance_count = (length / each for each in correlation.lengths(width))
+    of_mean, of_variance, beyond = _lengths(correlation, radius, width, clearance * fwhm)
+    mean_count, variance_count = length / of_mean, length / of_variance
     if robust:
         mean, variance = _robust(relative, told, radius, width)
         mean_count, variance_count = 0.64 * mean_count, 0.37 * variance_count
+        spread = 1.0 + 1.0 / mean_count
     else:
+        spread = 1.0 + (of_mean - 2.0 * beyond) / length
         mean = total / safe
         variance = np.maximum(square / safe - mean**2, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -147,7 +154,15 @@ def ring_noise(
         area,
         blank * mean_count,
         blank * freedom,
+        blank * spread,
     )
+
+
+def _lengths(correlation: MapCorrelation, radius: Array, width: float, clear: float) -> Array:
+    """Return `MapCorrelation.lengths` of the ring through every place, (3, n, n)."""
+    radii = np.arange(0.5 * width, radius.max() + width, 0.5 * width)
+    found = np.array([correlation.lengths(width, radius=float(r), clearance=clear) for r in radii])
+    return np.stack([np.interp(radius, radii, column) for column in found.T])
 
 
 def _ring_sums(values: Array, told: Mask, radius: Array, half: float) -> tuple[Array, Array, Array]:

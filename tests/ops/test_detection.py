@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from coronx.ops.detection import find_candidates
+from coronx.ops.field_statistics import gaussian_sigmas
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import flux_map
+from coronx.ops.ring_noise import ring_noise
 from tests.ops.subtracted_frames import (
     SCALE,
     Frames,
@@ -93,6 +95,19 @@ def test_a_known_companion_is_no_noise():
     plain = find_candidates(made, fwhm=FWHM)
     told = find_candidates(made, fwhm=FWHM, masked=[(1.2, 0.0, 0.6)])
     assert told.candidates[0].snr == pytest.approx(plain.candidates[0].snr, rel=0.2)
+
+
+def test_a_candidate_is_as_rare_as_it_was_when_it_was_found():
+    made = observed((6.0, 0.83, -1.12), seed=3)
+    one = find_candidates(made, fwhm=FWHM, false_alarm=0.1).candidates[0]
+    noise = ring_noise(
+        made.flux, made.grid, fwhm=FWHM, correlation=made.correlation, scale=made.sigma
+    )
+    t = noise.t(made.flux)
+    near = np.hypot(GRID.east - one.east, GRID.north - one.north) < FWHM
+    at = np.unravel_index(np.argmax(np.where(near, t, -np.inf)), GRID.shape)
+    assert one.sigmas == pytest.approx(gaussian_sigmas(t[at], noise.freedom[at]), rel=0.05)
+    assert one.sigmas < one.snr
 
 
 def test_empty_fields_show_a_candidate_as_often_as_stated():
