@@ -151,8 +151,9 @@ def _of_mean(sigma: np.ndarray) -> float:
 
 
 _RULES: dict[str, Any] = {
-    **dict.fromkeys(("exposure", "integration", "integration_number", "first"), _first),
+    **dict.fromkeys(("exposure", "integration", "integration_number", "first", "role"), _first),
     **dict.fromkeys(("x", "y", "dx", "dy", "scale", "residual", "level"), np.mean),
+    **dict.fromkeys(("x_east", "x_north", "y_east", "y_north"), np.mean),
     **dict.fromkeys(("sigma", "sigma_x", "sigma_y"), _of_mean),
     **{f"int_{at}_{frame}": rule
        for frame in ("MJD_UTC", "BJD_TDB")

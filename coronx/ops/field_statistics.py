@@ -52,7 +52,8 @@ def expected_peaks(sigmas: float, resels: Array, freedom: Array) -> float:
     -------
     float
     """
-    t = np.minimum(t_value(sigmas, freedom), _ENDLESS)
+    # Rarer values than can be computed are NaN, and as good as endless.
+    t = np.fmin(t_value(sigmas, freedom), _ENDLESS)
     log_density = (
         gammaln(0.5 * (freedom + 1.0))
         - gammaln(0.5 * freedom)

@@ -34,10 +34,12 @@ def flagged(exposure):
 
 
 @pytest.fixture
-def options(make_exposure, tmp_path):
+def options(make_exposure, psf_file, tmp_path):
     """Return a function that gives the options of a step."""
 
     def give(entry):
+        if entry.alias == "coronx_inject":
+            return {"companions": ["1.4:100:1e-6"], "psf_file": str(psf_file), "star_jy": 1.5}
         if entry.alias != "coronx_subtract_background":
             return OPTIONS.get(entry.alias, {})
         sky = make_exposure("sky_calints.fits", seed=77, nints=2, brightness=1e-6)

@@ -482,7 +482,7 @@ def see(tmp_path, *args, **environment):
     [
         (PSF, [], {}, f"its member {PSF} is missing; put it beside the file"),
         (None, [], {"CRDS_PATH": None}, "no PSFMASK reference file (no CRDS cache or server); set"),
-        (None, ["--steps.klip.truncate=-1"], {}, "'steps/klip/truncate': the value \"-1\" is too"),
+        (None, ["--steps.klip.sectors=0"], {}, "'steps/klip/sectors': the value \"0\" is too"),
         (None, ["--output_dir=/proc/none"], {}, "/proc/none: cannot write there"),
     ],
 )

@@ -211,8 +211,10 @@ def test_a_list_of_truncations_makes_a_product_of_each(roll, aligned_roll, tmp_p
             np.testing.assert_array_equal(saved.data, result.data)
             np.testing.assert_array_equal(saved.psf_model, result.psf_model)
         with datamodels.open(f"{stem}_psfmodel.fits") as star:
-            np.testing.assert_array_equal(star.data, result.psf_model)
             good = np.isfinite(result.data)
+            np.testing.assert_allclose(
+                star.data[good], result.psf_model[good], rtol=1e-4, atol=1e-3
+            )
             np.testing.assert_allclose(
                 star.data[good], (roll.data - result.data)[good], rtol=1e-4, atol=1e-3
             )
