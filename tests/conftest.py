@@ -337,6 +337,7 @@ def coron3_run(tmp_path_factory, make_association, psf_file, strun) -> Run:
         "--steps.klip.save_psf=true", "--steps.recenter_frames.save_results=true",
         "--steps.recenter_frames.method=mask",  # speckles of noise have no symmetry
         "--psf_file", psf_file, "--star_jy=1.5",
+        "--steps.detect.star_sigma=2", "--steps.extract.star_sigma=2",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return Run(asn, out, done.stdout + done.stderr)

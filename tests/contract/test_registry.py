@@ -208,11 +208,11 @@ def options_of(coron3_run, psf_file, tmp_path_factory):
     table = fits.getdata(detected, "CANDIDATES")
     told = {"psf_file": str(psf_file), "star_jy": 1.5}
     measuring = {
-        "coronx_detect": {},
+        "coronx_detect": {"star_sigma": 2.0},
         "coronx_contrast": {
             "companions": [f"{row['separation']:.3f}:{row['pa']:.2f}" for row in table]
         },
-        "coronx_extract": {"candidates": str(detected)},
+        "coronx_extract": {"candidates": str(detected), "star_sigma": 2.0},
         "coronx_inject": {"companions": ["1.4:100:1e-6"]},
         "coronx_forward": {
             "model": write_model(tmp_path_factory.mktemp("model") / "disk.fits", 1e-4 * ring()),
