@@ -121,12 +121,13 @@ def _draw_map(axes: Axes, found: Path, real: list[dict[str, float]]) -> None:
         threshold, scale = hdulist[0].header["THRESH"], 3600.0 * hdulist["SCI"].header["CDELT2"]
         reach = min(image.shape[0] // 2 * scale, 4.0)
         half = (image.shape[0] // 2 + 0.5) * scale
+    top = max(threshold, min(float(np.nanmax(image)), 2.0 * threshold))
     shown = axes.imshow(
         image,
         origin="lower",
         extent=(half, -half, -half, half),
-        vmin=-threshold,
-        vmax=max(threshold, min(float(np.nanmax(image)), 2.0 * threshold)),
+        vmin=-top,  # white is nothing
+        vmax=top,
         cmap="RdBu_r",
         interpolation="nearest",
     )
