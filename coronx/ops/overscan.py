@@ -62,7 +62,8 @@ def subtract_overscan(
     trim : str or None
         The exposed part as a FITS section (TRIMSEC); None keeps all.
     method : {"smooth", "rows", "constant"}
-        A straight line fitted in a window about each line of pixels; each line's own level; one level for all.
+        A straight line fitted in a window about each line of pixels; each line's own level;
+        one level for all.
     window : int
         Length of that window, in lines of pixels.
     bad : ndarray of bool (ny, nx), optional
