@@ -57,14 +57,15 @@ def excess_of_columns(
     Returns
     -------
     excess, noise : ndarray (m, nx)
-        The level less that of the window without it; 0 where too few are known. The larger
-        of the scatter of all columns and that of the window.
+        How far the level is outside of those of both sides of the window; 0 where too few are
+        known. The larger of the scatter of all columns and that of the window.
     """
     candidate = np.zeros(levels.shape, dtype=np.bool_)
     excess, noise = np.zeros_like(levels), np.ones_like(levels)
     for _ in range(_TURNS):
-        excess, local = _against_window(np.where(candidate, np.nan, levels), levels, window)
-        usual = excess[~candidate & np.isfinite(levels)]
+        good = np.where(candidate, np.nan, levels)
+        rest, excess, local = _against_window(good, levels, window)
+        usual = rest[~candidate & np.isfinite(rest)]
         # Where the scene varies from column to column, so does what is good.
         noise = np.maximum(float(mad_std(usual)) if usual.size else 0.0, local)
         now = np.abs(excess) > sigma * noise
@@ -76,14 +77,19 @@ def excess_of_columns(
 
 def _against_window(
     good: NDArray[np.float64], levels: NDArray[np.float64], window: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return levels less that of good ones around them, and the scatter of those."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return levels less the median around them, less those of both sides, and the scatter."""
     half, nx = window // 2, levels.shape[1]
-    steps = [step for step in range(-half, half + 1) if step]
-    around = np.stack([_shifted(good, step) for step in steps])
-    excess = levels - masked_median(around, np.isfinite(around))
-    clean = np.where(np.isfinite(good), excess, np.nan)
-    beside = np.stack([_shifted(clean, step) for step in steps])
+    before = np.stack([_shifted(good, -step) for step in range(1, half + 1)])
+    after = np.stack([_shifted(good, step) for step in range(1, half + 1)])
+    left, right = (masked_median(part, np.isfinite(part)) for part in (before, after))
+    around = np.concatenate([before, after])
+    rest = levels - masked_median(around, np.isfinite(around))
+    # Where the level bends, a column is between what both sides have.
+    low, high = np.fmin(left, right), np.fmax(left, right)
+    excess = levels - np.clip(levels, low, high)
+    clean = np.where(np.isfinite(good), rest, np.nan)
+    beside = np.stack([_shifted(clean, step) for step in range(-half, half + 1) if step])
     known = np.isfinite(beside)
     scatter = 1.4826 * masked_median(np.abs(beside), known)
     for column in (*range(half), *range(nx - half, nx)):
@@ -92,11 +98,11 @@ def _against_window(
         others = np.delete(np.arange(nx), column)
         others = others[np.argsort(np.abs(others - column), kind="stable")[: 2 * half]]
         line = _line_at(good[:, others], (others - column).astype(np.float64))
-        excess[:, column] = levels[:, column] - line
+        rest[:, column] = excess[:, column] = levels[:, column] - line
         spread = np.abs(levels[:, others].T - line)
         scatter[:, column] = 1.4826 * masked_median(spread, np.isfinite(spread))
     enough = (known.sum(axis=0) >= _FEWEST) & np.isfinite(excess)
-    return np.where(enough, excess, 0.0), np.where(enough, scatter, np.inf)
+    return rest, np.where(enough, excess, 0.0), np.where(enough, scatter, np.inf)
 
 
 def _shifted(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
