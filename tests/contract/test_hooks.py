@@ -10,7 +10,7 @@ from jwst.outlier_detection import OutlierDetectionStep
 import coronx
 from coronx.registry import REGISTRY
 
-CHANGES = [entry for entry in REGISTRY if entry.status]
+CHANGES = [entry for entry in REGISTRY if entry.status and not entry.is_ground]
 # Where the default would refuse, or find nothing to do.
 OPTIONS = {
     "coronx_remove_frames": {"integrations": ["2"]},
