@@ -52,11 +52,8 @@ def _header(model: GroundImageModel) -> fits.Header:
             header[described[name]["fits_keyword"]] = (value, described[name]["title"])
     if told.get("image_type") in PLAIN_TYPES:
         header["IMAGETYP"] = PLAIN_TYPES[told["image_type"]]
-    done = [
-        letter
-        for letter, name in (("B", "bias_subtracted"), ("D", "dark_subtracted"), ("F", "flat_divided"))
-        if told.get(name)
-    ]  # fmt: skip
+    applied = {"B": "bias_subtracted", "D": "dark_subtracted", "F": "flat_divided"}
+    done = [letter for letter, name in applied.items() if told.get(name)]
     if done:
         header["CALSTAT"] = ("".join(done), "bias, dark, flat applied")
     header["BUNIT"] = model.meta.bunit or "ADU"

@@ -18,7 +18,8 @@ __all__ = ["open_frame", "read_keywords"]
 # Cards of the host's own, and those that tell how the file was stored.
 _DROPPED = frozenset((
     "SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "BZERO", "BSCALE", "CHECKSUM",
-    "DATASUM", "HISTORY", "DATE", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER", "BLANK", "DATAMODL",
+    "DATASUM", "HISTORY", "DATE", "XTENSION", "PCOUNT", "GCOUNT", "EXTNAME", "EXTVER", "BLANK",
+    "DATAMODL",
 ))  # fmt: skip
 
 

@@ -68,11 +68,6 @@ class Guest(Manners, JwstStep):
         return (*JwstStep.get_stpipe_loggers(), "coronx")
 
     @classmethod
-    def get_config_reftype(cls) -> str:
-        """Return a reference type of our own: that of the bare class name is the host's."""
-        return f"pars-coronx-{cls.__name__.lower()}"
-
-    @classmethod
     def _get_crds_parameters(cls, dataset: Any) -> tuple[dict[str, Any], str]:
         try:
             return super()._get_crds_parameters(dataset)

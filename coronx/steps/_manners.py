@@ -29,6 +29,11 @@ class Manners:
     """Types of member in associations that are read."""
 
     @classmethod
+    def get_config_reftype(cls) -> str:
+        """Return a reference type of our own: that of the bare class name is the host's."""
+        return f"pars-coronx-{cls.__name__.lower()}"
+
+    @classmethod
     def from_config_section(cls, config: Any, parent: Any = None, **kwargs: Any) -> Any:
         """Build the step, with one line for a parameter out of range or a folder out of reach."""
         try:
