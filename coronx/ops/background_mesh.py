@@ -116,14 +116,14 @@ def measure_background(
     clip: Any = SigmaClip(sigma=sigma, maxiters=10)
     rms_of: Any = MADStdBackgroundRMS
 
-    def mapped(sky: Image, mask: Mask, percent: float) -> Background2D:
+    def mapped(sky: Image, mask: Mask, percent: float, smooth: int) -> Background2D:
         try:
             return Background2D(
                 sky,
                 box,
                 mask=mask,
                 exclude_percentile=percent,
-                filter_size=filter_size,
+                filter_size=smooth,
                 sigma_clip=clip,
                 bkg_estimator=ESTIMATORS[estimator](sigma_clip=None),
                 bkg_rms_estimator=rms_of(sigma_clip=None),
@@ -135,14 +135,14 @@ def measure_background(
             ) from err
 
     # Crowded boxes must not stop the first map: it is there to find what crowds them.
-    first = mapped(values, unseen, 100.0)
+    first = mapped(values, unseen, 100.0, 1)
     level = np.asarray(first.background, dtype=np.float64)
     sources = np.zeros(values.shape, dtype=np.bool_)
     if source_pixels:
         threshold = level + source_sigma * np.asarray(first.background_rms)
         sources = _sources(values, threshold, source_pixels, source_grow, unseen)
-    slope = _plane(level)
-    made = mapped(values - slope, unseen | sources, exclude_percent)
+    slope = _plane(np.asarray(first.background_mesh), box, values.shape)
+    made = mapped(values - slope, unseen | sources, exclude_percent, filter_size)
     used = np.asarray(made.n_pixels_mesh)
     pixels = np.median(used[used > (1.0 - exclude_percent / 100.0) * box[0] * box[1]])
     rms = np.asarray(made.background_rms, dtype=np.float32)
@@ -166,11 +166,10 @@ def _sources(values: Image, threshold: Image, pixels: int, grow: int, unseen: Ma
     return np.asarray(found.make_source_mask(footprint=disc), dtype=np.bool_)
 
 
-def _plane(level: Image) -> Image:
-    """Return the plane that fits a map best."""
-    y, x = (np.linspace(-1.0, 1.0, n) for n in level.shape)
-    mean = level.mean()
-    # On a full grid the two slopes are independent of each other and of the mean.
-    along_y = (level.mean(axis=1) @ y) / max(y @ y, 1.0)
-    along_x = (level.mean(axis=0) @ x) / max(x @ x, 1.0)
-    return mean + along_y * y[:, None] + along_x * x
+def _plane(mesh: Image, box: tuple[int, int], shape: tuple[int, ...]) -> Image:
+    """Return the plane with the slopes of a mesh, zero in the corner; sources do not tilt it."""
+    slopes = []
+    for axis, side in enumerate(box):
+        steps = np.diff(mesh, axis=axis)
+        slopes.append(float(np.median(steps)) / side if steps.size else 0.0)
+    return slopes[0] * np.arange(shape[0])[:, None] + slopes[1] * np.arange(shape[1])

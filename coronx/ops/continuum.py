@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.stats import mad_std
 from numpy.typing import NDArray
 from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture
 
@@ -35,7 +36,8 @@ class LineImage:
     Attributes
     ----------
     data, err : ndarray (ny, nx), float32
-        Light of the line and its 1-sigma error; NaN where there is none.
+        Light of the line and its 1-sigma error; NaN where there is none. The error is None if one
+        of the images' is not known.
     scale, scale_err : float
         Factor on the continuum, and its error.
     narrow_fwhm, broad_fwhm : float
@@ -50,7 +52,7 @@ class LineImage:
     """
 
     data: NDArray[np.float32]
-    err: NDArray[np.float32]
+    err: NDArray[np.float32] | None
     scale: float
     scale_err: float
     narrow_fwhm: float
@@ -70,10 +72,10 @@ class _Image:
 
 def subtract_continuum(
     narrow: NDArray[np.floating],
-    narrow_err: NDArray[np.floating],
+    narrow_err: NDArray[np.floating] | None,
     narrow_bad: Mask,
     broad: NDArray[np.floating],
-    broad_err: NDArray[np.floating],
+    broad_err: NDArray[np.floating] | None,
     broad_bad: Mask,
     *,
     match: str = "psf",
@@ -87,7 +89,8 @@ def subtract_continuum(
     Parameters
     ----------
     narrow, narrow_err : ndarray (ny, nx)
-        Line and continuum on an even sky, and the 1-sigma error.
+        Line and continuum on an even sky, and the 1-sigma error. Where an error is None, the noise
+        of the sky weighs the stars, and no error of the result is known.
     narrow_bad : ndarray of bool (ny, nx)
         Pixels not to use, saturated ones among them.
     broad, broad_err, broad_bad : ndarray (ny, nx)
@@ -121,13 +124,8 @@ def subtract_continuum(
         raise ValueError(f"match {match!r}; known are {', '.join(MATCHES)}")
     if narrow.shape != broad.shape:
         raise ValueError(f"images of {narrow.shape} and {broad.shape}")
-    line, light = (
-        _Image(np.asarray(data, np.float64), np.square(err, dtype=np.float64),
-               bad | ~np.isfinite(data), width or np.nan)
-        for data, err, bad, width in (
-            (narrow, narrow_err, narrow_bad, narrow_fwhm), (broad, broad_err, broad_bad, broad_fwhm)
-        )
-    )  # fmt: skip
+    line = _opened(narrow, narrow_err, narrow_bad, narrow_fwhm)
+    light = _opened(broad, broad_err, broad_bad, broad_fwhm)
     bad = line.bad | light.bad
     places = np.empty((0, 2))
     told = np.isfinite(line.fwhm) and np.isfinite(light.fwhm)
@@ -149,7 +147,9 @@ def subtract_continuum(
     variance = line.variance + factor**2 * light.variance + (error * light.data) ** 2
     return LineImage(
         np.where(gone, np.nan, data).astype(np.float32),
-        np.where(gone, np.nan, np.sqrt(variance) / kept).astype(np.float32),
+        None
+        if narrow_err is None or broad_err is None
+        else np.where(gone, np.nan, np.sqrt(variance) / kept).astype(np.float32),
         factor,
         error,
         line.fwhm,
@@ -158,6 +158,20 @@ def subtract_continuum(
         stars,
         residual,
     )
+
+
+def _opened(
+    image: NDArray[np.floating],
+    err: NDArray[np.floating] | None,
+    bad: Mask,
+    fwhm: float | None,
+) -> _Image:
+    data = np.asarray(image, dtype=np.float64)
+    lost = bad | ~np.isfinite(data)
+    if err is None:
+        noise = float(mad_std(data[~lost])) if not lost.all() else np.nan
+        return _Image(data, np.full(data.shape, noise**2), lost, fwhm or np.nan)
+    return _Image(data, np.square(err, dtype=np.float64), lost, fwhm or np.nan)
 
 
 def _stars(line: _Image, light: _Image, bad: Mask) -> Array:

@@ -124,6 +124,15 @@ def test_widths_that_are_told():
     np.testing.assert_allclose(line_fluxes(result.data, images), 1.0, atol=0.03)
 
 
+def test_errors_that_are_not_known():
+    images = pair()
+    narrow, _, bad, broad, *rest = images.arrays()
+    result = subtract_continuum(narrow, None, bad, broad, *rest)
+    assert result.err is None
+    assert result.scale == pytest.approx(SCALE, rel=0.025)
+    np.testing.assert_allclose(line_fluxes(result.data, images), 1.0, atol=0.03)
+
+
 def test_what_makes_no_sense():
     images = pair(count=1)
     with pytest.raises(ValueError, match="stars that stand alone; 3 are needed"):
