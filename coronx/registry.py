@@ -55,10 +55,11 @@ def _frames(name: str, cls: str, suffix: str, status: str) -> Entry:
     )
 
 
-def _ground(name: str, cls: str, suffix: str, status: str) -> Entry:
+def _ground(name: str, cls: str, suffix: str, status: str, *more: str) -> Entry:
     """Return the row of a step for CCD images from the ground."""
+    suffixes = (suffix, *more)
     return Entry(
-        f"coronx.steps.ground.{name}", cls, f"coronx_{name}", (suffix,), status=f"S_{status}"
+        f"coronx.steps.ground.{name}", cls, f"coronx_{name}", suffixes, status=f"S_{status}"
     )
 
 
@@ -101,7 +102,7 @@ REGISTRY: tuple[Entry, ...] = (
     _ground("add_metadata", "AddMetadataStep", "meta", "ADDMET"),
     _ground("remove_cosmic_rays", "RemoveCosmicRaysStep", "crclean", "COSMIC"),
     _ground("fix_ccd_bad_pixels", "FixCcdBadPixelsStep", "ccdfix", "CCDFIX"),
-    _ground("measure_background", "MeasureBackgroundStep", "bkg", "BACKGR"),
+    _ground("measure_background", "MeasureBackgroundStep", "bkg", "BACKGR", "bkgmap"),
     _ground("find_stars", "FindStarsStep", "stars", "STARS"),
     _ground("solve_astrometry", "SolveAstrometryStep", "wcs", "ASTROM"),
     _ground("measure_quality", "MeasureQualityStep", "quality", "MQUAL"),
