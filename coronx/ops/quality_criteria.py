@@ -41,7 +41,8 @@ class Limits:
     axis_ratio_sigma : float, optional
         Axis ratio below the median in standard deviations, if it is also smaller by 15 %.
     background_ratio : float, optional
-        Background over the median, if it is also higher by the noise of a pixel.
+        Background over the median, if it is also higher by the noise of a pixel. Clouds shine in
+        the light of the ground: where they are the reason, the background is not another.
     stars_share : float, optional
         Least number of stars over the median. It follows from seeing and clouds, and is judged
         only where they are not why the frame is rejected.
@@ -140,11 +141,6 @@ def judge_frames(figures: Mapping[str, Array], *, limits: Limits) -> list[list[R
     )  # fmt: skip
     if limits.min_axis_ratio is not None:
         reject("axis_ratio", limits.min_axis_ratio, above=False, also=every)
-    if limits.background_ratio is not None and _known(have["background"]) >= _SET:
-        noise = np.nan_to_num(have["background_rms"], nan=middle["background_rms"])
-        rise = have["background"] - middle["background"] > np.nan_to_num(noise)
-        limit = limits.background_ratio * max(middle["background"], 0.0)
-        reject("background", limit, above=True, also=rise)
     if limits.max_background is not None:
         reject("background", limits.max_background, above=True, also=every)
     for name, ratio, least in (
@@ -160,10 +156,15 @@ def judge_frames(figures: Mapping[str, Array], *, limits: Limits) -> list[list[R
     ):
         if most is not None:
             reject(name, most, above=True, also=every)
-    # Few stars are seen through clouds and out of focus: that is the reason, not their number.
-    plain = np.array(
-        [all(r.figure not in ("fwhm", "transparency") for r in reasons) for reasons in made]
-    )
+    # Few stars are seen through clouds and out of focus, and clouds shine: that is the reason, not
+    # the number of stars, nor the sky.
+    plain = ~_rejected(made, "fwhm", "transparency")
+    clear = ~_rejected(made, "transparency")
+    if limits.background_ratio is not None and _known(have["background"]) >= _SET:
+        noise = np.nan_to_num(have["background_rms"], nan=middle["background_rms"])
+        rise = have["background"] - middle["background"] > np.nan_to_num(noise)
+        limit = limits.background_ratio * max(middle["background"], 0.0)
+        reject("background", limit, above=True, also=rise & clear)
     usual = middle["stars"]
     if limits.stars_share is not None and _known(have["stars"]) >= _SET:
         limit = min(limits.stars_share * usual, usual - _COUNT * np.sqrt(max(usual, 0.0)))
@@ -193,6 +194,11 @@ def _outliers(
         limits.append(max(wide, least * middle) if above else min(wide, least * middle))
     if limits:
         reject(name, min(limits) if above else max(limits), above=above, also=every)
+
+
+def _rejected(made: list[list[Reason]], *names: str) -> NDArray[np.bool_]:
+    """Return which frames are rejected for one of some reasons."""
+    return np.array([any(reason.figure in names for reason in reasons) for reasons in made])
 
 
 def _known(value: Array) -> int:
