@@ -104,7 +104,7 @@ def add_stars(model: GroundImageModel, options: StarOptions, *, allow_none: bool
             "%s: %d stars, %d saturated; FWHM %.2f pixels; light beyond the aperture %.1f +- %.1f "
             "%% by %d stars",
             name_of(model), found.x.size, np.count_nonzero(found.saturated), found.fwhm,
-            100 * (fluxes.correction - 1), 100 * np.nan_to_num(fluxes.correction_sigma),
+            100 * (fluxes.correction - 1), 100 * fluxes.correction_sigma,
             fluxes.calibrators,
         )  # fmt: skip
 

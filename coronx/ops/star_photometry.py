@@ -21,6 +21,11 @@ _RING = 12  # pixels that a background needs
 _SNR = 30.0  # of stars that tell the light beyond the aperture
 _CALIBRATORS = 200
 _GOOD = 3  # calibrators that are believed
+_INSIDE = 0.97  # share of good pixels in a calibrator's large aperture
+_PARTS = (1.0, 0.75, 0.6, 0.5)  # of the total radius, that the correction is measured to
+_SURE = 0.003  # error of the correction that needs no other
+_SPREAD = 0.005  # of the correction over the field
+_BETA = 4.765  # of the Moffat profile of turbulent air (Trujillo et al. 2001, MNRAS 328, 977)
 _STEP = 0.25  # FWHM, of the profile
 _LOST = 0.5  # share of a star's light beyond which no flux is given
 _PROFILE = 0.1  # how well the light of bad pixels is known, as a share of it
@@ -45,7 +50,7 @@ class StarFluxes:
         Light in the large aperture over that in the aperture, and its error, which is the same
         for all stars and not in `flux_sigma`.
     calibrators : int
-        Stars that it was measured of; with none it is 1.
+        Stars that it was measured of; with none it is that of turbulent air.
     """
 
     flux: Array
@@ -75,7 +80,8 @@ def measure_fluxes(
 
     A small aperture has the better signal-to-noise ratio, but its share of the light changes with
     the seeing: bright stars that stand alone tell how much more the large one holds
-    (Howell 1989, PASP 101, 616).
+    (Howell 1989, PASP 101, 616). Where too few tell, the correction is measured to a smaller
+    radius, and what is beyond is that of turbulent air, half of it being its error.
 
     Parameters
     ----------
@@ -103,27 +109,35 @@ def measure_fluxes(
     values, sigma = np.where(out, 0.0, values), np.where(out, 0.0, err)
     if not x.size:
         none = np.zeros(0)
-        return StarFluxes(none, none, none, none, none > 0, 1.0, float("nan"), 0)
+        return StarFluxes(none, none, none, none, none > 0, 1.0, 0.0, 0)
     place = np.column_stack([x, y])
     level, level_sigma = _levels(values, out, place, fwhm, annulus)
-    small, large = aperture * fwhm, total * fwhm
+    small = aperture * fwhm
     away = nearest(x, y)
-    alone = away > large + fwhm
-    if usable is not None:
-        alone = alone & usable
+    fair = np.ones(x.size, bool) if usable is None else usable
     near = _Aperture(values, sigma, out, place, level, small)
-    wide = _Aperture(values, sigma, out, place, level, large)
     snr = near.flux / np.maximum(np.hypot(near.noise, near.area * level_sigma), 1e-30)
-    bright = np.flatnonzero(alone & (snr > _SNR) & (near.share > 0.999) & (wide.share > 0.97))
-    bright = bright[np.argsort(-snr[bright])][:_CALIBRATORS]
-    profile = _profile(values, out, x, y, level, near.flux, bright, fwhm, large)
+    bright = np.flatnonzero(fair & (snr > _SNR) & (near.share > 0.999))
+    bright = bright[np.argsort(-snr[bright])]
+    alone = bright[away[bright] > (total + 1.0) * fwhm][:_CALIBRATORS]
+    profile = _profile(values, out, x, y, level, near.flux, alone, fwhm, total * fwhm)
     near.put_back(profile)
-    wide.put_back(profile)
-    beyond = np.maximum(wide.noise**2 - near.noise**2, 0.0)
-    beyond += ((wide.area - near.area) * level_sigma) ** 2
-    correction, error, number = _correction(
-        wide.flux[bright] / near.flux[bright], np.sqrt(beyond[bright]) / near.flux[bright]
-    )
+    correction, error, number = _beyond(aperture, total), 0.5 * _beyond(aperture, total), 0
+    for radius in (total * part for part in _PARTS if total * part > 1.1 * aperture):
+        if error < _SURE:
+            break  # the largest aperture that is well measured
+        some = bright[away[bright] > (radius + 1.0) * fwhm][:_CALIBRATORS]
+        wide = _Aperture(values, sigma, out, place[some], level[some], radius * fwhm)
+        wide.put_back(profile)
+        ratio = np.maximum(wide.flux, 1e-30) / near.flux[some] - 1.0
+        noise = np.maximum(wide.noise**2 - near.noise[some] ** 2, 0.0)
+        noise += ((wide.whole - near.whole) * level_sigma[some]) ** 2
+        whole = wide.share > _INSIDE
+        mean, sure, count = _correction(ratio[whole], (np.sqrt(noise) / near.flux[some])[whole])
+        rest = _beyond(radius, total)
+        if count and np.hypot(sure, 0.5 * rest) < error:
+            correction, error, number = mean + rest, float(np.hypot(sure, 0.5 * rest)), count
+    correction += 1.0
     gone = near.lost > _LOST
     flux = np.where(gone, np.nan, near.flux * correction)
     noise = np.sqrt(
@@ -219,14 +233,21 @@ def _profile(
     return middle, made
 
 
+def _beyond(radius: float, total: float) -> float:
+    """Return the light between two radii, in FWHM, over that within the first, by the theory."""
+    scale = 2.0 * np.sqrt(2.0 ** (1.0 / _BETA) - 1.0)
+    inside, all_of_it = (1.0 - (1.0 + (scale * r) ** 2) ** (1.0 - _BETA) for r in (radius, total))
+    return float(all_of_it / inside - 1.0)
+
+
 def _correction(ratio: Array, error: Array) -> tuple[float, float, int]:
-    """Return the weighted mean ratio without outliers, its error, and of how many stars."""
+    """Return the weighted mean without outliers, its error, and of how many stars."""
     if ratio.size < _GOOD:
-        return 1.0, float("nan"), 0
-    middle = np.median(ratio)
-    pull = (ratio - middle) / error
+        return 0.0, float("inf"), 0
+    error = np.hypot(error, _SPREAD)
+    pull = (ratio - np.median(ratio)) / error
     spread = max(1.4826 * float(np.median(np.abs(pull))), 1.0)
-    keep = np.abs(pull) < 3.0 * spread
-    weight = 1.0 / np.maximum(error[keep], 1e-6) ** 2
+    keep = np.abs(pull) < 2.5 * spread
+    weight = 1.0 / error[keep] ** 2
     mean = float((weight * ratio[keep]).sum() / weight.sum())
     return mean, float(spread / np.sqrt(weight.sum())), int(keep.sum())
