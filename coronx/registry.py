@@ -106,7 +106,7 @@ REGISTRY: tuple[Entry, ...] = (
     _ground("find_stars", "FindStarsStep", "stars", "STARS"),
     _ground("solve_astrometry", "SolveAstrometryStep", "wcs", "ASTROM"),
     _ground("measure_quality", "MeasureQualityStep", "quality", "MQUAL"),
-    _ground("filter_quality", "FilterQualityStep", "passed", "FQUAL"),
+    _ground("filter_quality", "FilterQualityStep", "passed", "FQUAL", "rejected"),
     _ground("image_arithmetic", "ImageArithmeticStep", "arith", "ARITH"),
     _ground("resample_to_wcs", "ResampleToWcsStep", "resampled", "RESAMP"),
     _ground("combine_images", "CombineImagesStep", "combined", "COMBIN"),
