@@ -55,10 +55,14 @@ def _frames(name: str, cls: str, suffix: str, status: str) -> Entry:
     )
 
 
-def _ground(name: str, cls: str, suffix: str, status: str) -> Entry:
+def _ground(name: str, cls: str, suffix: str, status: str, *others: str) -> Entry:
     """Return the row of a step for CCD images from the ground."""
     return Entry(
-        f"coronx.steps.ground.{name}", cls, f"coronx_{name}", (suffix,), status=f"S_{status}"
+        f"coronx.steps.ground.{name}",
+        cls,
+        f"coronx_{name}",
+        (suffix, *others),
+        status=f"S_{status}",
     )
 
 
@@ -100,7 +104,7 @@ REGISTRY: tuple[Entry, ...] = (
     _ground("find_stars", "FindStarsStep", "stars", "STARS"),
     _ground("solve_astrometry", "SolveAstrometryStep", "wcs", "ASTROM"),
     _ground("measure_quality", "MeasureQualityStep", "quality", "MQUAL"),
-    _ground("filter_quality", "FilterQualityStep", "passed", "FQUAL"),
+    _ground("filter_quality", "FilterQualityStep", "passed", "FQUAL", "rejected"),
     _ground("image_arithmetic", "ImageArithmeticStep", "arith", "ARITH"),
     _ground("resample_to_wcs", "ResampleToWcsStep", "resampled", "RESAMP"),
     _ground("combine_images", "CombineImagesStep", "combined", "COMBIN"),
