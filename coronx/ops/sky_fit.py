@@ -182,7 +182,9 @@ def _least_squares(
     result.wcs.cd = linear
     if order > 1:
         result.wcs.ctype = ["RA---TAN-SIP", "DEC--TAN-SIP"]
-        result.sip = _sip(coefficients, terms, linear, order, unit, middle, shape)
+        result.sip = _sip(
+            np.asarray(coefficients, np.float64), terms, linear, order, unit, middle, shape
+        )
     result.wcs.set()
     result.array_shape = shape
     return result
