@@ -63,9 +63,9 @@ def find_cosmic_rays(
 
     Notes
     -----
-    L.A.Cosmic (van Dokkum 2001, PASP 113, 1420) as astroscrappy has it. The errors take the place of its own
-    noise model, which knows no flat, dark or subtracted sky: astroscrappy takes their median over
-    7 x 7 pixels, so that a hit does not raise its own limit.
+    L.A.Cosmic (van Dokkum 2001, PASP 113, 1420) as astroscrappy has it. The errors take the place
+    of its own noise model, which knows no flat, dark or subtracted sky: astroscrappy takes their
+    median over 7 x 7 pixels, so that a hit does not raise its own limit.
     """
     known = np.isfinite(data) & np.isfinite(err) & (err > 0)
     mask = bad | ~known

@@ -35,8 +35,8 @@ class Site(NamedTuple):
 
 
 SITES: dict[str, Site] = {
-    # iTelescope's: Im et al. 2019 (JKAS 52, 11) and the IAU's codes H06, I89, U69 and Q62; the telescopes
-    # of New Mexico went to Utah.
+    # iTelescope's: Im et al. 2019 (JKAS 52, 11) and the IAU's codes H06, I89, U69 and Q62; the
+    # telescopes of New Mexico went to Utah.
     "mayhill": Site(
         "iTelescope, Mayhill, New Mexico", 32.9036, -105.5283, 2225.0,
         ("T02", "T03", "T05", "T11", "T14", "T20", "T21"), "2022",

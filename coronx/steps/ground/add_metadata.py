@@ -153,6 +153,9 @@ def _sky(model: GroundImageModel) -> dict[str, float]:
             height=ground.site_altitude or 0.0,
         )
     except ValueError as err:
-        raise InputError(f"{name_of(model)}: {err}; correct DATE-OBS or the place") from err
+        why = str(err).splitlines()[0]
+        raise InputError(
+            f"{name_of(model)}: DATE-OBS {ground.date_obs!r}: {why}; correct the card, or the place"
+        ) from err
     found = {"altitude": seen.altitude, "azimuth": seen.azimuth}
     return found | ({"airmass": seen.airmass} if seen.altitude > 0 else {})
