@@ -4,12 +4,11 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.stats import SigmaClip
 from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 from photutils.background import Background2D, MedianBackground, StdBackgroundRMS
 
-__all__ = ["DeviantPixels", "deviant_pixels", "dead_pixels"]
+__all__ = ["DeviantPixels", "dead_pixels", "deviant_pixels"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def deviant_pixels(
     bad: NDArray[np.bool_] | None = None,
     *,
     sigma: float = 4.0,
-    box: int = 128,
+    box: int = 32,
 ) -> DeviantPixels:
     """Find pixels whose dark signal is not that of the pixels around them.
 
@@ -64,8 +63,11 @@ def deviant_pixels(
     -----
     Median and standard deviation are clipped at 3 sigma, in boxes and between them by photutils.
     """
-    level, noise = _local(dark, bad, box)
     known = _good(dark, bad)
+    level, _ = _local(dark, known, box)
+    # The level's slope within a box is no noise: the rest is taken again.
+    rest, noise = _local(dark - level, known, box)
+    level = level + rest
     excess = np.where(known, dark, level) - level
     limit = sigma * noise
     return DeviantPixels(
@@ -79,7 +81,7 @@ def dead_pixels(
     *,
     low: float = 0.5,
     high: float = 1.5,
-    box: int = 128,
+    box: int = 32,
 ) -> NDArray[np.bool_]:
     """Find pixels that respond to light less, or more, than those around them.
 
@@ -104,8 +106,9 @@ def dead_pixels(
     ValueError
         If no pixel is good.
     """
-    level, _ = _local(flat, bad, box)
-    response = np.where(_good(flat, bad), flat, level)
+    known = _good(flat, bad)
+    level, _ = _local(flat, known, box)
+    response = np.where(known, flat, level)
     return (response < low * level) | (response > high * level)
 
 
@@ -114,10 +117,9 @@ def _good(image: NDArray[np.floating], bad: NDArray[np.bool_] | None) -> NDArray
 
 
 def _local(
-    image: NDArray[np.floating], bad: NDArray[np.bool_] | None, box: int
+    image: NDArray[np.floating], good: NDArray[np.bool_], box: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the clipped median and standard deviation around each pixel."""
-    good = _good(image, bad)
     if not good.any():
         raise ValueError("no good pixel in the image")
     values = np.where(good, image, 0.0).astype(np.float64)
@@ -131,8 +133,7 @@ def _local(
             mask=~good,
             filter_size=3 if max(n / s for n, s in zip(image.shape, sides, strict=True)) > 2 else 1,
             exclude_percentile=90.0,
-            sigma_clip=SigmaClip(sigma=3.0, maxiters=10),
-            bkg_estimator=MedianBackground(sigma_clip=None),
-            bkgrms_estimator=StdBackgroundRMS(sigma_clip=None),
+            bkg_estimator=MedianBackground(),
+            bkg_rms_estimator=StdBackgroundRMS(),
         )
     return np.asarray(found.background), np.asarray(found.background_rms)

@@ -1,6 +1,7 @@
 """Combine frames of the same thing to a master."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy import units
@@ -88,9 +89,9 @@ def combine_master(
         _combined(stack[:, start : start + rows], noise, sigma)
         for start in range(0, stack.shape[1], rows)
     ]
-    data, err, count = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    rejected = int(np.isfinite(stack).sum() - count.sum())
-    return Master(data.astype(np.float32), err.astype(np.float32), count, rejected)
+    data, err = (np.concatenate([part[k] for part in parts]).astype(np.float32) for k in (0, 1))
+    count = np.concatenate([part[2] for part in parts])
+    return Master(data, err, count, int(np.isfinite(stack).sum() - count.sum()))
 
 
 def _combined(
@@ -115,9 +116,8 @@ def _combined(
         [CCDData(f, mask=~g, unit=units.adu) for f, g in zip(filled, good, strict=True)]
     )
     if len(stack) > 2:
-        combiner.sigma_clipping(
-            low_thresh=sigma, high_thresh=sigma, func=centre, dev_func=deviation
-        )
+        clip: Any = combiner.sigma_clipping  # its types are guessed from its defaults
+        clip(low_thresh=sigma, high_thresh=sigma, func=centre, dev_func=deviation)
     kept = ~np.ma.getmaskarray(combiner.data_arr)
     with np.errstate(invalid="ignore"):  # its uncertainty, where nothing is left
         combined = combiner.average_combine(scale_func=np.ma.mean, uncertainty_func=_no_scatter)

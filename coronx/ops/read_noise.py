@@ -72,10 +72,10 @@ def read_noise(
 
     Notes
     -----
-    Clipping takes the tails of the normal distribution, too: at 3 sigma the standard deviation comes
-    out 1.3 % too small. It is put right by the variance of the normal distribution within
-    the limits, F_3(clip^2) / F_1(clip^2) by distributions of chi squared. The noise of rounding to
-    whole numbers, 0.29 ADU, is in the result, as it is in every frame.
+    Clipping takes the tails of the normal distribution, too: at 3 sigma the standard deviation
+    comes out 1.3 % too small. It is put right by the variance of the normal distribution within
+    the limits, F_3(clip^2) / F_1(clip^2) by distributions of chi squared. The noise of rounding
+    to whole numbers, 0.29 ADU, is in the result, as it is in every frame.
     """
     difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
     good = np.isfinite(difference) if bad is None else np.isfinite(difference) & ~bad
