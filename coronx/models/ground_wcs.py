@@ -6,7 +6,7 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS, FITSFixedWarning, WcsError
 from stdatamodels import DataModel
 
-__all__ = ["cut_wcs", "set_wcs", "split_wcs", "wcs_of"]
+__all__ = ["set_wcs", "split_wcs", "wcs_of"]
 
 _STEMS = (
     "WCSAXES", "WCSNAME", "CTYPE", "CRVAL", "CRPIX", "CDELT", "CUNIT", "CROTA", "CD", "PC", "PV",
@@ -49,14 +49,6 @@ def set_wcs(model: DataModel, wcs: WCS | None) -> None:
         kept += [[card.keyword, card.value, card.comment] for card in header.cards
                  if card.keyword not in ("DATE-OBS", "MJD-OBS", "COMMENT")]  # fmt: skip
     extra["SCI"] = {"header": kept}
-
-
-def cut_wcs(model: DataModel, x: int, y: int) -> None:
-    """Move the WCS of an image of which the first x columns and y rows were cut off."""
-    cards = (model.instance.get("extra_fits") or {}).get("SCI", {}).get("header", [])
-    for card in cards:
-        if card[0] in ("CRPIX1", "CRPIX2"):
-            card[1] = float(card[1]) - (x if card[0] == "CRPIX1" else y)
 
 
 def _belongs(key: str) -> bool:

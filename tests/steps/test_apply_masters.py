@@ -247,8 +247,12 @@ def test_an_untrimmed_master_is_cut_and_the_wcs_moves(tmp_path):
     assert ((light - LIGHT) / model.err).std() == pytest.approx(1.0, abs=0.05)
     np.testing.assert_allclose(wcs_of(model).wcs.crpix, [80.0, 76.0])
     np.testing.assert_allclose(wcs_of(open_frame(path)).wcs.crpix, [90.0, 80.0])
-    kept = ApplyMastersStep.call(path, overscan=False)
-    assert kept.shape == (160, 200)
+    kept = ApplyMastersStep.call(path, overscan="none")
+    assert kept.shape == (156, 166)
+    np.testing.assert_array_equal(kept.data, open_frame(path).data[4:, 10:176])
+    assert ApplyMastersStep.call(path, overscan="rows").meta.ground.overscan_level == pytest.approx(
+        BIAS + 25.0, abs=0.5
+    )
 
 
 def fault(folder, made, **change):

@@ -12,7 +12,7 @@ from coronx.models.ground_association import GroundFrames
 from coronx.models.ground_calibration import Chosen, flags_of, has_bias, master_arrays
 from coronx.models.ground_flags import FLAGS
 from coronx.models.ground_image import GroundImageModel
-from coronx.models.ground_wcs import cut_wcs
+from coronx.models.ground_wcs import set_wcs, wcs_of
 from coronx.models.master_choice import choose_master, dark_ratio, fitting_maps
 from coronx.ops.ccd_calibration import calibrate
 from coronx.ops.overscan import Overscanned, subtract_overscan
@@ -41,7 +41,7 @@ class ApplyMastersStep(GroundStep):
         dark = force_list(default=list())  # Master darks; the nearest exposure time is taken, and scaled
         flat = force_list(default=list())  # Master flats; that of the frame's filter is taken
         bad_pixels = force_list(default=list())  # Maps of bad pixels; all of the frame's shape and binning are taken
-        overscan = boolean(default=True)  # Subtract the overscan and trim, where the header has sections
+        overscan = option("smooth", "rows", "constant", "none", default="smooth")  # How the overscan's level is taken along it; none: only trim
         gain = float(default=None,min=0.0)  # Gain in electron/ADU, in place of the header's
         read_noise = float(default=None,min=0.0)  # Read noise in electrons, in place of the header's
         saturation = float(default=None,min=0.0)  # Raw level in ADU at which pixels are saturated, in place of the header's
@@ -87,10 +87,11 @@ class ApplyMastersStep(GroundStep):
         chosen = self._chosen(model, [shape, tuple(model.shape)])
         result = self.copy_of(model)
         own = result.meta.ground
-        if raw.data.shape != model.shape or raw.level.any():
-            own.overscan_region = own.trim_region = None
-            own.overscan_level = float(np.median(raw.level)) if raw.level.any() else None
-            cut_wcs(result, raw.trim[1].start, raw.trim[0].start)
+        if raw.level.any():
+            own.overscan_level = float(np.median(raw.level))
+        if shape != tuple(model.shape) and (wcs := wcs_of(model)) is not None:
+            set_wcs(result, wcs.slice(raw.trim))
+        own.overscan_region = own.trim_region = None
         self._same_zero(own, chosen, model)
         gain, noise = self._noise(model, chosen)
         own.gain, own.read_noise = gain, noise
@@ -124,14 +125,18 @@ class ApplyMastersStep(GroundStep):
 
     def _trimmed(self, model: GroundImageModel) -> Overscanned:
         ground = model.meta.ground
-        regions = (ground.overscan_region, ground.trim_region) if self.overscan else (None, None)
-        if ground.overscan_level is not None:
-            regions = (None, None)  # done before
+        bare = self.overscan == "none"
+        strip = None if bare else ground.overscan_region
+        unusable = (model.dq & np.uint32(FLAGS["DO_NOT_USE"])) != 0
         try:
-            return subtract_overscan(model.data, *regions)
+            return subtract_overscan(
+                model.data, strip or None, ground.trim_region or None,
+                method="smooth" if bare else self.overscan, bad=unusable,
+            )  # fmt: skip
         except ValueError as err:
             raise InputError(
-                f"{name_of(model)}: {err}; correct BIASSEC or TRIMSEC, or give --overscan=false"
+                f"{name_of(model)}: {err}; correct BIASSEC = {strip} and TRIMSEC = "
+                f"{ground.trim_region}"
             ) from err
 
     def _chosen(self, model: GroundImageModel, shapes: list[tuple[int, ...]]) -> Chosen:
@@ -159,13 +164,13 @@ class ApplyMastersStep(GroundStep):
         if bias is not None and level is None:
             raise InputError(
                 f"{name_of(model)}: its overscan is in it, that of {name} was subtracted; "
-                "give --overscan=true and a frame with BIASSEC, or a bias with its overscan"
+                "give a frame with BIASSEC and without --overscan=none, or another bias"
             )
         if bias is None and level is not None and median > 0.5 * level > 0:
             raise InputError(
                 f"{name}: its level is {median:.5g}, of which the overscan of {name_of(model)} is "
                 f"{level:.5g}: it would be subtracted twice; give a bias made by "
-                "coronx_build_master_bias, or --overscan=false"
+                "coronx_build_master_bias, or --overscan=none"
             )
 
     def _noise(self, model: GroundImageModel, chosen: Chosen) -> tuple[float | None, float | None]:
