@@ -6,9 +6,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-__all__ = ["BANDS", "FAULTS", "Band", "Night", "PlannedFrame", "plan_night"]
+__all__ = ["BANDS", "FAULTS", "SET_TEMPERATURE", "Band", "Night", "PlannedFrame", "plan_night"]
 
 _START = datetime(2021, 7, 9, 2, 0, tzinfo=UTC)  # the evening in New Mexico
+SET_TEMPERATURE = -20.0
 _READ_OUT = 12.0  # seconds between the end of an exposure and the next one
 FAULTS = ("defocused", "clouded", "satellite", "trailed")
 
@@ -146,6 +147,8 @@ class Night:
         for name in ("dark_exposure", "scale_arcsec", "gain"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is more than 0, not {getattr(self, name)}")
+        if self.hot_pixels + self.dead_pixels > self.size**2:
+            raise ValueError(f"more bad pixels than pixels: hot_pixels {self.hot_pixels}")
         unknown = [name for name in self.filters if name not in BANDS]
         if unknown:
             raise ValueError(f"filters are of {', '.join(BANDS)}, not {unknown[0]!r}")
@@ -221,9 +224,6 @@ def plan_night(night: Night, *, rng: np.random.Generator) -> list[PlannedFrame]:
         for number in range(1, night.lights + 1):
             take("light", number, name, BANDS[name].exposure, **_weather(night, name, number, rng))
     return frames
-
-
-SET_TEMPERATURE = -20.0
 
 
 def _weather(night: Night, name: str, number: int, rng: np.random.Generator) -> dict[str, object]:
