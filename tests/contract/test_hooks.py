@@ -8,9 +8,8 @@ from astropy.io import fits
 from jwst.outlier_detection import OutlierDetectionStep
 
 import coronx
-from coronx.registry import REGISTRY
+from tests.contract.registry_rows import CORON_CHANGES
 
-CHANGES = [entry for entry in REGISTRY if entry.status]
 # Where the default would refuse, or find nothing to do.
 OPTIONS = {
     "coronx_remove_frames": {"integrations": ["2"]},
@@ -67,7 +66,7 @@ def assert_same_exposure(one, other):
     assert one.meta.wcsinfo.crpix1 == other.meta.wcsinfo.crpix1
 
 
-@pytest.mark.parametrize("entry", CHANGES, ids=lambda entry: entry.alias)
+@pytest.mark.parametrize("entry", CORON_CHANGES, ids=lambda entry: entry.alias)
 def test_after_a_step_of_the_host(entry, exposure, flagged, options):
     wanted = options(entry)
     alone = getattr(coronx, entry.cls).call(flagged, **wanted)
@@ -77,7 +76,7 @@ def test_after_a_step_of_the_host(entry, exposure, flagged, options):
     assert getattr(hooked.meta.coronx, entry.name) in ("COMPLETE", "MEASURED")
 
 
-@pytest.mark.parametrize("entry", CHANGES, ids=lambda entry: entry.alias)
+@pytest.mark.parametrize("entry", CORON_CHANGES, ids=lambda entry: entry.alias)
 def test_before_a_step_of_the_host(entry, exposure, options):
     wanted = options(entry)
     alone = OutlierDetectionStep.call(getattr(coronx, entry.cls).call(exposure, **wanted))

@@ -343,7 +343,7 @@ def test_options_of_the_chain_are_looked_at_before_it_begins(asn, refused, name,
     [
         ("not json {", "not JSON"),
         ("\x00\x01", "not JSON"),
-        ("[1, 2]", "JSON, but not an association; give a coron3 _asn.json file"),
+        ("[1, 2]", "JSON, but not an association; give an _asn.json file"),
         ("{}", "not an association (KeyError: 'products'); it needs"),
         ('{"products": []}', "not an association (IndexError"),
         ('{"asn_id": "a", "products": [{"name": "x"}]}', "not an association (KeyError"),
