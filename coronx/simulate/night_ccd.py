@@ -12,6 +12,7 @@ __all__ = ["COLUMN", "DEAD", "FULL", "HOT", "Ccd", "make_ccd", "read_out"]
 HOT, DEAD, COLUMN = 1, 2, 4  # bits of the map of bad pixels
 FULL = 65535  # where the converter ends
 _DARK = 0.05  # electrons/s/pixel
+_GLOW_REACH = 60.0  # pixels in which the amplifier's glow falls to 1 / e
 _COLUMN_DARK = 0.2  # more of it in a bad column
 _COLUMN_TRAP = 30.0  # electrons that the trap in a bad column keeps of each pixel
 _LEVEL_DRIFT = 3.0  # ADU, of a camera that has an overscan to see it
@@ -58,7 +59,7 @@ def make_ccd(night: Night, *, rng: np.random.Generator) -> Ccd:
     y, x = np.indices((n, n)) / n
     bias = night.bias_level + 4.0 * y + 2.0 * np.sin(9.0 * x) + rng.normal(0.0, 1.0, size=n)
     # The amplifier warms a corner.
-    dark = _DARK * (1.0 + 3.0 * np.exp(-np.hypot(x, 1.0 - y) / 0.08))
+    dark = _DARK * (1.0 + 3.0 * np.exp(-n * np.hypot(x, 1.0 - y) / _GLOW_REACH))
     response = rng.normal(1.0, 0.01, size=(n, n))
     bad, trap = np.zeros((n, n), np.uint8), np.zeros((n, n))
     columns = ((n // 5, 0, n), (n // 2 + 7, 0, n), (n // 2 + 8, 0, n), (3 * n // 4, 2 * n // 5, n))
