@@ -14,7 +14,7 @@ from coronx.simulate.night_psf import Seeing
 __all__ = ["Blob", "Field", "field_wcs", "make_field"]
 
 _BRIGHT = (6e4, 4e4, 2.5e4)  # electrons/s in R: these saturate
-_GALAXY, _LINE = 4000.0, 500.0  # electrons/s: continuum in R, and H-alpha, of the whole
+_GALAXY, _LINE = 4000.0, 1500.0  # electrons/s: continuum in R, and H-alpha, of the whole
 _REACH = 6.0  # sigmas to which a blob is drawn
 
 
