@@ -1,54 +1,86 @@
-"""Whether CCD images lie on one another pixel by pixel."""
+"""The grid of pixels that CCD images are resampled to."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import astropy.units as u
 import numpy as np
+from astropy.wcs import WCS
+from astropy.wcs.utils import pixel_to_pixel
+from reproject.mosaicking import find_optimal_celestial_wcs
 
-from coronx.errors import InputError, name_of
-from coronx.models.ground_image import GroundImageModel
-from coronx.models.ground_wcs import wcs_of
+from coronx.models.ground_registration import plane_wcs
 
-__all__ = ["check_same_grid", "check_same_shape"]
+__all__ = ["Grid", "common_grid", "same_grid"]
 
-_APART = 0.5  # pixels that two WCS may differ anywhere: more shows as fringes of colour
-
-
-def check_same_shape(first: GroundImageModel, second: GroundImageModel) -> None:
-    """Raise an `InputError` if two images differ in shape."""
-    if first.data.shape != second.data.shape:
-        raise InputError(
-            f"{name_of(second)}: {_size(second)} pixels, but {name_of(first)} has {_size(first)}; "
-            "bring them to one grid with coronx_resample_to_wcs"
-        )
+_CLOSE = 0.01  # pixels, by which grids that are the same may differ
 
 
-def check_same_grid(models: Sequence[GroundImageModel]) -> None:
-    """Raise an `InputError` if images differ in shape, or those with a WCS differ in it.
+@dataclass(frozen=True)
+class Grid:
+    """A grid of pixels.
 
-    Images without a WCS are taken to be aligned.
+    Attributes
+    ----------
+    wcs : WCS
+        Of the sky, or of a plane of pixels.
+    shape : tuple of int
+        (ny, nx).
     """
-    known = None
-    for model in models:
-        check_same_shape(models[0], model)
-        wcs = wcs_of(model)
-        if wcs is None:
-            continue
-        if known is None:
-            known = (model, wcs)
-            continue
-        ny, nx = model.data.shape
-        x, y = (
-            a.ravel() for a in np.meshgrid((0, (nx - 1) / 2, nx - 1), (0, (ny - 1) / 2, ny - 1))
+
+    wcs: WCS
+    shape: tuple[int, int]
+
+
+def common_grid(
+    wcs: Sequence[WCS],
+    shapes: Sequence[tuple[int, int]],
+    *,
+    pixel_scale: float | None = None,
+    auto_rotate: bool = False,
+) -> Grid:
+    """Return a grid that holds all images.
+
+    Parameters
+    ----------
+    wcs : sequence of WCS
+        Of the images, all of the sky or all of one plane of pixels.
+    shapes : sequence of tuple of int
+        Of the images.
+    pixel_scale : float, optional
+        Pixel of the sky's grid in arcseconds; by default the smallest of the images'.
+    auto_rotate : bool
+        Whether the sky's grid is rotated to be as small as it can be; else north is up.
+
+    Raises
+    ------
+    ValueError
+        If there is no image.
+    """
+    if not wcs:
+        raise ValueError("no image; at least one is needed")
+    if wcs[0].has_celestial:
+        resolution = None if pixel_scale is None else pixel_scale * u.arcsec
+        found, shape = find_optimal_celestial_wcs(
+            list(zip(shapes, wcs, strict=True)), resolution=resolution, auto_rotate=auto_rotate
         )
-        there = known[1].world_to_pixel(wcs.pixel_to_world(x, y))
-        apart = float(np.max(np.hypot(there[0] - x, there[1] - y)))
-        if not apart <= _APART:
-            raise InputError(
-                f"{name_of(model)}: by its WCS up to {apart:.2f} pixels beside "
-                f"{name_of(known[0])}; bring them to one grid with coronx_resample_to_wcs"
-            )
+        return Grid(found, (int(shape[0]), int(shape[1])))
+    ends = []
+    for each, (ny, nx) in zip(wcs, shapes, strict=True):
+        corners = [(-0.5, -0.5), (nx - 0.5, -0.5), (-0.5, ny - 0.5), (nx - 0.5, ny - 0.5)]
+        ends.append(np.asarray(each.wcs_pix2world(corners, 0)))
+    low = np.floor(np.min(np.concatenate(ends), axis=0) + 0.5 + 1e-6)
+    high = np.ceil(np.max(np.concatenate(ends), axis=0) - 0.5 - 1e-6)
+    nx, ny = (int(n) for n in high - low + 1)
+    return Grid(plane_wcs(np.eye(2), low - 1.0), (ny, nx))
 
 
-def _size(model: GroundImageModel) -> str:
-    ny, nx = model.data.shape
-    return f"{nx} x {ny}"
+def same_grid(a: WCS | None, b: WCS | None, shape: tuple[int, int]) -> bool:
+    """Return whether two WCS put the pixels of images of one shape at the same places."""
+    if a is None or b is None:
+        return a is b
+    if a.has_celestial != b.has_celestial:
+        return False
+    y, x = (v.ravel() for v in np.meshgrid(*(np.linspace(0.0, n - 1.0, 5) for n in shape)))
+    at_x, at_y = pixel_to_pixel(a, b, x, y)
+    return bool(np.nanmax(np.hypot(at_x - x, at_y - y)) < _CLOSE)

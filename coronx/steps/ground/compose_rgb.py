@@ -8,10 +8,10 @@ import numpy as np
 
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import arrays_of
+from coronx.models.ground_alignment import check_same_grid
 from coronx.models.ground_channels import assign_channels
 from coronx.models.ground_color import GroundColorModel
 from coronx.models.ground_flags import FLAGS
-from coronx.models.ground_grid import check_same_grid
 from coronx.models.ground_image import GroundImageModel
 from coronx.models.picture import FORMATS, write_picture
 from coronx.ops.color_image import black_and_white, compose, fill_blemishes

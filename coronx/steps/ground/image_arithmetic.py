@@ -7,9 +7,9 @@ import numpy as np
 
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import arrays_of
+from coronx.models.ground_alignment import check_same_shape
 from coronx.models.ground_association import GroundFrames
 from coronx.models.ground_flags import FLAGS
-from coronx.models.ground_grid import check_same_shape
 from coronx.models.ground_image import GroundImageModel
 from coronx.ops.arithmetic import compute, unit_of_result
 from coronx.steps.ground._base import GroundStep
