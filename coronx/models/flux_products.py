@@ -19,7 +19,7 @@ from coronx.ops.throughput_profile import throughput_profile
 
 __all__ = ["CANDIDATES", "LIMITS", "describe", "flux_schema", "jansky", "map_fluxes"]
 
-_SEPARATIONS = 12  # at which the throughput of ADI is measured
+_SEPARATIONS, _ANGLES = 24, 12  # at which the throughput of ADI is measured
 # FWHM; the figures they follow from are in docs/steps/contrast.md.
 _WINDOW, _WINDOW_ADI = 1.5, 0.8
 
@@ -174,7 +174,9 @@ def _measured(
     separations = np.geomspace(fwhm, max(grid.half * grid.scale, 1.5 * fwhm), _SEPARATIONS)
     half = max(round((1.5 * fwhm / grid.scale) if core is None else 3.0 * core), 2)
     flux = 5.0 * _scatter(whole, separations, fwhm)
-    share = throughput_profile(reduction.parts, psfs, separations, flux=flux, half=half, core=core)
+    share = throughput_profile(
+        reduction.parts, psfs, separations, flux=flux, half=half, core=core, angles=_ANGLES
+    )
     known = np.isfinite(share)
     if not known.any():
         raise ValueError("no companion leaves anything anywhere")
