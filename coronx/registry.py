@@ -42,11 +42,23 @@ class Entry(NamedTuple):
         """The step's name in a pipeline: its alias without the prefix."""
         return self.alias.removeprefix("coronx_")
 
+    @property
+    def is_ground(self) -> bool:
+        """Whether it is for CCD images from the ground, not for JWST's coronagraphs."""
+        return "ground" in self.module
+
 
 def _frames(name: str, cls: str, suffix: str, status: str) -> Entry:
     """Return the row of a step that changes exposures one way and keeps them exposures."""
     return Entry(
         f"coronx.steps.coron.{name}", cls, f"coronx_{name}", (suffix,), status=f"S_{status}"
+    )
+
+
+def _ground(name: str, cls: str, suffix: str, status: str) -> Entry:
+    """Return the row of a step for CCD images from the ground."""
+    return Entry(
+        f"coronx.steps.ground.{name}", cls, f"coronx_{name}", (suffix,), status=f"S_{status}"
     )
 
 
@@ -74,6 +86,26 @@ REGISTRY: tuple[Entry, ...] = (
     _frames("inject", "InjectStep", "injected", "CXINJ"),
     Entry("coronx.steps.coron.forward", "ForwardStep", "coronx_forward", ("forward", "modelsub")),
     Entry("coronx.pipelines.coron3", "Coron3Pipeline", "coronx_coron3", ("i2d",), True),
+    _ground("build_master_bias", "BuildMasterBiasStep", "masterbias", "MBIAS"),
+    _ground("build_master_dark", "BuildMasterDarkStep", "masterdark", "MDARK"),
+    _ground("build_master_flat", "BuildMasterFlatStep", "masterflat", "MFLAT"),
+    _ground("measure_read_noise", "MeasureReadNoiseStep", "readnoise", "RNOISE"),
+    _ground("find_bad_pixels", "FindBadPixelsStep", "badpix", "BADPIX"),
+    _ground("find_bad_columns", "FindBadColumnsStep", "badcols", "BADCOL"),
+    _ground("apply_masters", "ApplyMastersStep", "cal", "MASTER"),
+    _ground("add_metadata", "AddMetadataStep", "meta", "ADDMET"),
+    _ground("remove_cosmic_rays", "RemoveCosmicRaysStep", "crclean", "COSMIC"),
+    _ground("fix_ccd_bad_pixels", "FixCcdBadPixelsStep", "ccdfix", "CCDFIX"),
+    _ground("measure_background", "MeasureBackgroundStep", "bkg", "BACKGR"),
+    _ground("find_stars", "FindStarsStep", "stars", "STARS"),
+    _ground("solve_astrometry", "SolveAstrometryStep", "wcs", "ASTROM"),
+    _ground("measure_quality", "MeasureQualityStep", "quality", "MQUAL"),
+    _ground("filter_quality", "FilterQualityStep", "passed", "FQUAL"),
+    _ground("image_arithmetic", "ImageArithmeticStep", "arith", "ARITH"),
+    _ground("resample_to_wcs", "ResampleToWcsStep", "resampled", "RESAMP"),
+    _ground("combine_images", "CombineImagesStep", "combined", "COMBIN"),
+    _ground("subtract_continuum", "SubtractContinuumStep", "consub", "CONTIN"),
+    _ground("compose_rgb", "ComposeRgbStep", "rgb", "RGB"),
 )
 
 SUFFIXES: tuple[str, ...] = tuple(s for entry in REGISTRY for s in entry.suffixes)

@@ -1,9 +1,11 @@
 """Write the parameter tables of the steps' pages: ``python docs/make_parameter_tables.py``.
 
-They are made from the specs; a test checks that the pages are up to date.
+They are made from the specs; a test checks that the pages are up to date. With names of steps, only
+those of theirs are written.
 """
 
 import re
+import sys
 from pathlib import Path
 
 import coronx
@@ -38,5 +40,6 @@ def with_table(entry: Entry, text: str) -> str:
 
 if __name__ == "__main__":
     for each in REGISTRY:
-        page = page_of(each)
-        page.write_text(with_table(each, page.read_text()))
+        if each.name in sys.argv[1:] or not sys.argv[1:]:
+            page = page_of(each)
+            page.write_text(with_table(each, page.read_text()))

@@ -10,7 +10,16 @@ from typing import Any
 from coronx.errors import InputError
 from coronx.models.writing import whole_file
 
-__all__ = ["KINDS", "Association", "read_association", "write_association", "write_members"]
+__all__ = [
+    "KINDS",
+    "Association",
+    "inside",
+    "load_table",
+    "lower_keys",
+    "read_association",
+    "write_association",
+    "write_members",
+]
 
 KINDS = ("science", "psf", "background", "psf_background")
 """Types of member that are read: exposures of the target, of reference stars, and of the sky
@@ -71,11 +80,11 @@ def read_association(
         that is missing or lies outside the association's folder.
     """
     path = Path(path)
-    table = _load(path)
+    table = load_table(path)
     try:
         product = table["products"][0]
         name = str(product["name"])
-        members = [_lower_keys(member) for member in product["members"]]
+        members = [lower_keys(member) for member in product["members"]]
         asn_id = str(table["asn_id"])
     except (KeyError, IndexError, TypeError, AttributeError) as err:
         raise InputError(
@@ -83,7 +92,7 @@ def read_association(
             "product with a name and members"
         ) from err
     found = tuple(
-        (_inside(path, str(member.get("expname", ""))), kind)
+        (inside(path, str(member.get("expname", ""))), kind)
         for member in members
         if (kind := str(member.get("exptype", "")).lower()) in KINDS
     )
@@ -126,7 +135,12 @@ def write_members(path: Path, table: Mapping[str, Any], product: str, members: A
         )
 
 
-def write_association(path: Path, table: Mapping[str, Any], renamed: Mapping[str, str]) -> None:
+def write_association(
+    path: Path,
+    table: Mapping[str, Any],
+    renamed: Mapping[str, str],
+    kinds: tuple[str, ...] = KINDS,
+) -> None:
     """Write the association of exposures that were made from those of another.
 
     Parameters
@@ -136,42 +150,58 @@ def write_association(path: Path, table: Mapping[str, Any], renamed: Mapping[str
     table : mapping
         What the other association says.
     renamed : mapping
-        Names of the new files by those of the old; members of `KINDS` that are not in it are
+        Names of the new files by those of the old; members of `kinds` that are not in it are
         left out, since nothing was made from them.
+    kinds : tuple of str
+        Types of member that are read.
     """
     products = []
     for product in table["products"]:
         members = []
-        for member in map(_lower_keys, product["members"]):
+        for member in map(lower_keys, product["members"]):
             name = Path(str(member.get("expname", ""))).name
             if name in renamed:
                 members.append({**member, "expname": renamed[name]})
-            elif str(member.get("exptype", "")).lower() not in KINDS:
+            elif str(member.get("exptype", "")).lower() not in kinds:
                 members.append(member)
-        products.append({**product, "members": members})
+        if members:
+            products.append({**product, "members": members})
     with whole_file(path) as made:
         made.write_text(json.dumps({**table, "products": products}, indent=2, default=str))
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def load_table(path: Path) -> Mapping[str, Any]:
+    """Return what an association file says.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or not JSON of the right kind.
+    """
     try:
         table = json.loads(path.read_text())
     except FileNotFoundError as err:
         raise InputError(f"{path}: no such file; give the association's path") from err
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as err:
-        raise InputError(
-            f"{path}: not JSON ({err}); give the _asn.json file of a coron3 association"
-        ) from err
+        raise InputError(f"{path}: not JSON ({err}); give an _asn.json file") from err
     if not isinstance(table, dict):
-        raise InputError(f"{path}: JSON, but not an association; give a coron3 _asn.json file")
+        raise InputError(f"{path}: JSON, but not an association; give an _asn.json file")
     return table
 
 
-def _lower_keys(member: Mapping[str, Any]) -> dict[str, Any]:
+def lower_keys(member: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a member with its keys in lower case."""
     return {key.lower(): value for key, value in member.items()}
 
 
-def _inside(path: Path, expname: str) -> Path:
+def inside(path: Path, expname: str) -> Path:
+    """Return the path of an association's member, which must lie in the association's folder.
+
+    Raises
+    ------
+    InputError
+        If it lies elsewhere.
+    """
     folder = os.path.abspath(path.parent)  # noqa: PTH100 (links must not be followed)
     file = os.path.normpath(os.path.join(folder, expname))  # noqa: PTH118
     if not expname or os.path.commonpath([folder, file]) != folder:

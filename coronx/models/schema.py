@@ -114,7 +114,11 @@ _META: dict[str, Any] = {
     "companion_radius": _keyword("[lambda/D] radius kept out", "number", "COMPRAD"),
     "kl_modes": _keyword("number of modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
-    **{e.name: _keyword(f"{e.alias}", "string", e.status) for e in REGISTRY if e.status},
+    **{
+        e.name: _keyword(f"{e.alias}", "string", e.status)
+        for e in REGISTRY
+        if e.status and not e.is_ground
+    },
 }
 
 EXTENSION: dict[str, Any] = {

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
     [
         ("not json {", "not JSON"),
         ("\x00\x01", "not JSON"),
-        ("[1, 2]", "JSON, but not an association; give a coron3 _asn.json file"),
+        ("[1, 2]", "JSON, but not an association; give an _asn.json file"),
         ("{}", "not an association (KeyError: 'products'); it needs"),
         ('{"products": []}', "not an association (IndexError"),
         ('{"asn_id": "a", "products": [{"name": "x"}]}', "not an association (KeyError"),

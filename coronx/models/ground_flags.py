@@ -1,0 +1,25 @@
+"""Flags of the pixels of CCD images from the ground."""
+
+import numpy as np
+from numpy.typing import NDArray
+from stdatamodels import DataModel
+
+__all__ = ["FLAGS", "good_pixels"]
+
+FLAGS = {
+    "DO_NOT_USE": 1,
+    "SATURATED": 2,
+    "COSMIC_RAY": 4,
+    "BAD_PIXEL": 8,
+    "BAD_COLUMN": 16,
+    "USER_BAD": 32,
+    "REPAIRED": 64,
+    "NO_DATA": 128,
+}
+"""A pixel that cannot be used has DO_NOT_USE beside the bit that says why. Once it is repaired, it
+has REPAIRED instead of DO_NOT_USE; why it was bad stays."""
+
+
+def good_pixels(model: DataModel) -> NDArray[np.bool_]:
+    """Return the pixels of an image that hold a value: finite, and not DO_NOT_USE."""
+    return np.isfinite(model.data) & ((model.dq & np.uint32(FLAGS["DO_NOT_USE"])) == 0)

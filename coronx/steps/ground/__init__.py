@@ -1,0 +1,1 @@
+"""Steps for CCD images from the ground."""
