@@ -1,7 +1,6 @@
 """Contrast limits: how faint a companion would have been seen beside the star."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from coronx.models.flux_products import (
 from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
-from coronx.models.tables import write_table
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.small_sample import FIVE_SIGMA
 from coronx.steps.coron._measuring import MEASURING, MeasuringStep
@@ -44,6 +42,7 @@ class ContrastStep(MeasuringStep):
     """
 
     class_alias = "coronx_contrast"
+    beside = ("limits", LIMITS)
 
     spec = (
         """
@@ -121,13 +120,6 @@ class ContrastStep(MeasuringStep):
         result.contrast_table = plain
         _tell(table)
         return result
-
-    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Save the product, and its curve beside it as ECSV."""
-        path = super().save_model(model, *args, **kwargs)
-        if isinstance(path, str | Path):
-            write_table(Path(path).with_suffix(".ecsv"), model.limits, LIMITS)
-        return path
 
 
 def known_companions(step: Any, reduction: Reduction) -> list[tuple[float, float, float]]:
