@@ -72,6 +72,13 @@ def stpsf_data(tmp_path_factory) -> Path:
     return build_stpsf_data(tmp_path_factory.mktemp("stpsf"))
 
 
+@pytest.fixture
+def no_optics(monkeypatch):
+    """Hide stpsf's data, wherever the environment says that it is."""
+    for name in ("STPSF_PATH", "WEBBPSF_PATH"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def strun():
     """Return a function that runs strun, or another script, in a process of its own."""

@@ -7,7 +7,8 @@ from coronx.errors import InputError
 from coronx.ops.stamp import PsfImage
 from coronx.refdata.unocculted import read_unocculted
 from coronx.refdata.unocculted_fit import fit_unocculted
-from tests.refdata.unocculted_exposure import MODE, PLACE, TOTAL, airy, exposure
+from tests.point_sources import airy
+from tests.refdata.unocculted_exposure import MODE, PLACE, TOTAL, exposure
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,6 @@ from coronx.simulate.wavefront import static_opd
 from tests.steps.recenter_frames.star_offsets import MODE, OFFSETS, SCALE
 
 
-@pytest.fixture(autouse=True)
-def no_optics(monkeypatch):
-    for name in ("STPSF_PATH", "WEBBPSF_PATH"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="session")
 def optics():
     star = Coronagraph(MODE, "F356W")

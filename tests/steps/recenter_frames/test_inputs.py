@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from astropy.io import fits
 from jwst import datamodels
 from stdatamodels.jwst.datamodels import CubeModel
@@ -12,6 +13,8 @@ from coronx.refdata.modes import MODES
 from coronx.simulate.exposures import simulate
 from coronx.simulate.scene import Scene
 from tests.steps.recenter_frames.star_offsets import MODE, SCALE, error_of
+
+pytestmark = pytest.mark.usefixtures("no_optics")
 
 
 def test_an_association_file(observe, tmp_path):

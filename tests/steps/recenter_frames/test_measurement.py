@@ -9,6 +9,8 @@ from coronx import RecenterFramesStep
 from coronx.errors import InputError
 from tests.steps.recenter_frames.star_offsets import MIDDLE, MODE, OFFSETS, SCALE, error_of
 
+pytestmark = pytest.mark.usefixtures("no_optics")
+
 
 def test_without_optics_symmetry_tells(measured, exposure):
     assert np.abs(error_of(measured)).max() < 8.0

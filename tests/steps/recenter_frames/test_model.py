@@ -13,6 +13,8 @@ from coronx.refdata.psf_model import star_model
 from coronx.refdata.psf_opd import EXAMPLE
 from tests.steps.recenter_frames.star_offsets import MODE, OFFSETS, error_of
 
+pytestmark = pytest.mark.usefixtures("no_optics")
+
 
 def test_an_image_of_the_star(exposure, model_psf):
     result = RecenterFramesStep.call(exposure, model_psf=str(model_psf))

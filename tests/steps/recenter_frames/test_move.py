@@ -11,6 +11,8 @@ from coronx.errors import InputError
 from coronx.models.pointing import mask_place
 from tests.steps.recenter_frames.star_offsets import MIDDLE, MODE, OFFSETS, SCALE
 
+pytestmark = pytest.mark.usefixtures("no_optics")
+
 
 def fresh(model):
     """Return a copy as it would come without any record."""
