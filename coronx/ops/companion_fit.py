@@ -11,6 +11,7 @@ from coronx.ops.companion_linear import (
     inverse,
     linearised,
     normal_equations,
+    pair,
     psf_slopes,
 )
 from coronx.ops.companion_model import CompanionModel, Part
@@ -156,12 +157,12 @@ def fit_companion(
 
     def model_at(place: Array) -> CompanionModel:
         return CompanionModel(
-            parts, psf, _pair(place), fwhm=fwhm, half=half, known=others, kernel=kernel
+            parts, psf, pair(place), fwhm=fwhm, half=half, known=others, kernel=kernel
         )
 
     model, about = model_at(start), start
     element = fwhm / model.scale
-    view, pinned = model.view(_pair(start)), start
+    view, pinned = model.view(pair(start)), start
     place, flux, faint = find_start(model, view, start, element)
     flux = float(guess[2]) if len(guess) == 3 else flux
     converged = lost = close = False
@@ -174,13 +175,13 @@ def fit_companion(
     count = 0
     while True:
         if np.hypot(*(place - pinned)) * model.scale > _PINNED:
-            view, pinned, made = model.view(_pair(place)), place.copy(), None
+            view, pinned, made = model.view(pair(place)), place.copy(), None
         if made is None or pace < 1.0 or _far(made, place, flux, faint, model.scale):
             left, slopes = linearised(model, view, place, flux, faint)
             filters = None if linear else psf_slopes(model, view, place, flux, faint)
             made = (place.copy(), flux)
         else:  # derivatives change little by a small step; what is left is exact all the same
-            left = view.values + model.response(view, _pair(place), -flux)
+            left = view.values + model.response(view, pair(place), -flux)
         matrix, vector, extra, gain, chi2, pixels = normal_equations(
             model, view, left, slopes, filters=filters, correlated=close
         )
@@ -211,13 +212,13 @@ def fit_companion(
         if close and np.hypot(*(place - about)) > _STRAY * element:
             # The noise must be that of the companion's own ring, with none of its light.
             model, about = model_at(place), place.copy()
-            view, pinned, made = model.view(_pair(place)), about, None
+            view, pinned, made = model.view(pair(place)), about, None
     own = covariance @ extra @ covariance
     done, samples = "covariance", np.nan
     total = covariance
     if errors == "annulus":
         found = annulus_errors(
-            model, view, slopes if filters is None else filters, gain, _pair(place), flux,
+            model, view, slopes if filters is None else filters, gain, pair(place), flux,
             known=others,
         )  # fmt: skip
         samples = found.samples
@@ -255,10 +256,6 @@ def _pace(step: Array, last: Array, move: Array, matrix: Array, before: float) -
     return 1.0 / fall if 0.1 < fall < 0.7 or fall > 1.3 else 1.0
 
 
-def _pair(place: Array) -> tuple[float, float]:
-    return float(place[0]), float(place[1])
-
-
 def _result(
     place: Array,
     flux: float,
@@ -272,7 +269,7 @@ def _result(
     errors: str,
     samples: float,
 ) -> CompanionFit:
-    east, north = _pair(place)
+    east, north = pair(place)
     separation = float(np.hypot(east, north))
     outward = np.array([east, north]) / max(separation, 1e-300)
     across = np.array([north, -east]) / max(separation, 1e-300)

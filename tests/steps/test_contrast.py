@@ -6,7 +6,7 @@ from jwst import datamodels
 from stdatamodels.jwst.datamodels import ContrastModel
 
 from coronx.errors import InputError
-from coronx.ops.small_sample import five_sigma_equivalent
+from coronx.ops.small_sample import threshold
 from coronx.steps.coron.contrast import ContrastStep
 from tests.steps.subtracted_rolls import TRUTH
 
@@ -30,7 +30,7 @@ def test_limits_are_those_of_the_noise(subtracted_rolls, gaussian_psf):
     full = known & (table["separation"] > 0.4) & (table["separation"] < 1.0)
     np.testing.assert_allclose(
         table["factor"][full],
-        five_sigma_equivalent(2.0 * np.pi * table["separation_ld"][full]),
+        threshold(2.0 * np.pi * table["separation_ld"][full]),
         rtol=0.15,
     )
     assert (table["calibrated"] >= 0.99 * table["raw"])[known].all()

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from coronx.models.flux_products import (
 from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
-from coronx.models.tables import write_table
 from coronx.ops.companion_removal import remove_companions
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.flux_map import FluxMap
@@ -49,6 +47,7 @@ class ContrastStep(MeasuringStep):
     """
 
     class_alias = "coronx_contrast"
+    beside = ("limits", LIMITS)
 
     spec = (
         """
@@ -133,13 +132,6 @@ class ContrastStep(MeasuringStep):
         result.contrast_table = plain
         _tell(table)
         return result
-
-    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Save the product, and its curve beside it as ECSV."""
-        path = super().save_model(model, *args, **kwargs)
-        if isinstance(path, str | Path):
-            write_table(Path(path).with_suffix(".ecsv"), model.limits, LIMITS)
-        return path
 
 
 def known_companions(step: Any, reduction: Reduction) -> list[tuple[float, float, float]]:

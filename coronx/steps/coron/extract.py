@@ -11,7 +11,6 @@ from coronx.errors import InputError, name_of
 from coronx.models.companions import COMPANIONS, candidate_places, schema
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
-from coronx.models.tables import write_table
 from coronx.ops.companion_fit import CompanionFit, fit_companion
 from coronx.ops.companion_sampling import CompanionSamples, sample_companion
 from coronx.steps.coron._measuring import MEASURING, PLACING, MeasuringStep
@@ -31,6 +30,7 @@ class ExtractStep(MeasuringStep):
     """
 
     class_alias = "coronx_extract"
+    beside = ("companions", COMPANIONS)
 
     spec = (
         """
@@ -120,14 +120,6 @@ class ExtractStep(MeasuringStep):
         if drawn:
             result.companion_samples = _sample_table(result, drawn, _jansky(reduction))
         return result
-
-    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Save the product, and its table beside it as ECSV."""
-        path = super().save_model(model, *args, **kwargs)
-        for one in path if isinstance(path, list) else [path]:
-            if one is not None:
-                write_table(Path(one).with_suffix(".ecsv"), model.companions, COMPANIONS)
-        return path
 
     def _places(
         self, reduction: Reduction, table: Any
