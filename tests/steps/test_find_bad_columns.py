@@ -62,12 +62,12 @@ def test_options(tmp_path):
 
 
 def test_several_images_have_no_stars_in_common():
-    images = [frame(n, bad=False, star=(20 + 50 * (n % 2), 40 + 20 * n)) for n in range(3)]
+    images = [frame(n, bad=False, star=(20 + 50 * (n % 2), 40 + 40 * n)) for n in range(5)]
     images[0].data += 500.0  # another sky
     for model in images:
-        model.data[:, 100] += 20.0
+        model.data[:, 100] += 10.0
     alone = FindBadColumnsStep.call(images[1])
-    assert (alone.dq[:, 60] != 0).any()
+    assert (alone.dq[:, 80] != 0).any()
     together = FindBadColumnsStep.call(images)
     assert np.nonzero((together.dq != 0).any(axis=0))[0].tolist() == [100]
     with pytest.raises(InputError, match="shape"):
