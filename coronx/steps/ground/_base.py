@@ -53,6 +53,10 @@ class GroundGuest(Manners, Step):
         del settings
         return open_frame(init) if isinstance(init, str | Path) else init
 
+    def remove_suffix(self, name: str) -> tuple[str, str]:
+        """Strip a known suffix; a product of an association is not called one itself."""
+        return super().remove_suffix(name.removesuffix("_asn"))
+
     def finalize_result(self, result: Any, reference_files_used: list[tuple[str, str]]) -> None:
         """Record what made the result: coronx's version and the parameters."""
         del reference_files_used
