@@ -49,6 +49,16 @@ def test_a_known_companion_is_no_noise(subtracted_rolls, gaussian_psf):
     assert levels[0] < levels[1] <= levels[2]
 
 
+def test_a_companion_is_taken_out_beyond_its_mask(subtracted_rolls, gaussian_psf):
+    options = {"companions": [PLACE], "companion_radius": 0.5}
+    taken = run(subtracted_rolls, gaussian_psf, **options).limits
+    masked = run(subtracted_rolls, gaussian_psf, **options, remove_companions=False).limits
+    clear = run(subtracted_rolls, gaussian_psf, companions=[PLACE], companion_radius=4.0).limits
+    at = np.abs(masked["separation"] - 1.5).argmin()
+    assert masked["calibrated"][at] > 1.3 * clear["calibrated"][at]
+    assert taken["calibrated"][at] == pytest.approx(clear["calibrated"][at], rel=0.1)
+
+
 def test_options_of_noise_and_threshold(subtracted_rolls, gaussian_psf):
     plain = run(subtracted_rolls, gaussian_psf)
     loose = run(subtracted_rolls, gaussian_psf, false_alarm=1e-3)

@@ -113,6 +113,17 @@ def test_every_candidate_is_fitted(products, gaussian_psf, tmp_path):
     assert np.isnan(found["ring_samples"]).all()
 
 
+def test_a_fit_that_runs_away_says_so(products, psf_file, caplog):
+    pixel = 0.063
+    guess = [TRUTH[1] + 4.3 * pixel, TRUTH[2]]  # 1.9 FWHM from a bright companion
+    (row,) = run(products, psf_file, guess=guess).companions
+    assert row["lost"]
+    assert not row["converged"]
+    assert np.isnan([row["flux"], row["separation"], row["east_sigma"]]).all()
+    assert (row["east"], row["north"]) == tuple(guess)
+    assert "ran farther than 1.5 FWHM" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [

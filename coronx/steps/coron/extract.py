@@ -95,12 +95,20 @@ class ExtractStep(MeasuringStep):
                 fit = fit_companion(
                     reduction.parts, psfs, guess=(*place, *flux), errors=self.errors, **common
                 )
-                samples = self._samples(reduction, psfs, fit, common)
+                samples = None if fit.lost else self._samples(reduction, psfs, fit, common)
             except ValueError as err:
                 if self.guess is not None or "no usable" not in str(err):
                     raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
                 log.warning("Companion %d: %s; its row is empty", n + 1, err)
                 _empty(table[n], n + 1, place)
+                continue
+            if fit.lost:
+                log.warning(
+                    "Companion %d: lost, the fit ran farther than 1.5 FWHM from the guess at "
+                    '%.3f" east, %.3f" north; its row is empty', n + 1, *place,
+                )  # fmt: skip
+                _empty(table[n], n + 1, place)
+                table[n]["lost"] = True
                 continue
             _fill(table[n], n + 1, fit, samples, reduction, star)
             _widen(table[n], star_error)
@@ -215,8 +223,8 @@ def _tell(row: Any) -> None:
     )  # fmt: skip
     if not row["converged"]:
         log.warning(
-            "Companion %d: the fit did not converge within 1.5 FWHM of the guess; its place is "
-            "not to be trusted", row["number"],
+            "Companion %d: the fit did not converge; its place is not to be trusted",
+            row["number"],
         )  # fmt: skip
     elif row["snr"] < 3.0:
         log.warning("Companion %d: S/N %.1f; the place means little", row["number"], row["snr"])
