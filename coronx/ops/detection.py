@@ -141,13 +141,16 @@ def find_candidates(
     circles: list[tuple[float, float, float]] = []
     search: _Search | None = None
     while True:
-        noise = _noise(flux_map, fwhm, [*masked, *circles], robust)
+        left_out = [*masked, *circles]
+        noise = _ring_noise(flux_map, fwhm, left_out, robust)
+        told = _with_tails(noise, flux_map, fwhm, left_out)
         if search is None:
-            search = _Search.of(flux_map, noise, region, false_alarm, fwhm)
+            search = _Search.of(flux_map, told, region, false_alarm, fwhm)
         t = noise.t(flux_map.flux)
-        sigmas = np.full(grid.shape, np.nan)
+        sigmas, high = np.full((2, *grid.shape), np.nan)
         at = region & np.isfinite(t)
-        sigmas[at] = gaussian_sigmas(t[at], noise.freedom[at])
+        sigmas[at] = gaussian_sigmas(t[at], told.freedom[at])
+        high[at] = gaussian_sigmas(t[at], noise.freedom[at])
         # Without the candidates' light their noise is told better. How rare they are is not: to
         # leave out what surrounds a peak of noise makes any the higher.
         found = {
@@ -155,7 +158,7 @@ def find_candidates(
             for place, old in found.items()
         }
         new: dict[tuple[int, int], Candidate] = {}
-        for place in search.peaks(t, sigmas):
+        for place in search.peaks(t, high):
             candidate = search.candidate(place, t, noise)
             if candidate is None or candidate.sigmas < search.threshold:
                 continue
@@ -164,9 +167,18 @@ def find_candidates(
                 for east, north, radius in circles
             ):
                 continue
-            new[place] = candidate
             reach = min(flux_map.correlation.extent(1.0 / candidate.snr), _FARTHEST * fwhm)
-            circles.append((candidate.east, candidate.north, max(reach, _NEAREST * fwhm)))
+            circle = (candidate.east, candidate.north, max(reach, _NEAREST * fwhm))
+            # A companion is no part of the noise whose tails it is compared with.
+            left_out = [*masked, *circles, circle]
+            alone = _with_tails(
+                _ring_noise(flux_map, fwhm, left_out, robust), flux_map, fwhm, left_out, like=noise
+            )
+            candidate = search.candidate(place, t, alone)
+            if candidate is None or candidate.sigmas < search.threshold:
+                continue
+            new[place] = candidate
+            circles.append(circle)
         found |= new
         if not new:
             break
@@ -174,16 +186,27 @@ def find_candidates(
     return Detections(tuple(ordered), t, sigmas, search.threshold, noise)
 
 
-def _noise(flux_map: FluxMap, fwhm: float, masked: Masked, robust: bool) -> RingNoise:
-    """Return the noise of the rings, with the degrees of freedom that its tails leave."""
-    values, grid = flux_map.flux, flux_map.grid
-    correlation = flux_map.correlation
-    noise = ring_noise(
-        values, grid, fwhm=fwhm, correlation=correlation, scale=flux_map.sigma, masked=masked,
-        robust=robust,
+def _ring_noise(flux_map: FluxMap, fwhm: float, masked: Masked, robust: bool) -> RingNoise:
+    return ring_noise(
+        flux_map.flux, flux_map.grid, fwhm=fwhm, correlation=flux_map.correlation,
+        scale=flux_map.sigma, masked=masked, robust=robust,
     )  # fmt: skip
-    tails = tail_freedom(values, grid, noise, fwhm=fwhm, correlation=correlation, masked=masked)
-    return replace(noise, freedom=1.0 / (1.0 / noise.freedom + 1.0 / tails))
+
+
+def _with_tails(
+    noise: RingNoise,
+    flux_map: FluxMap,
+    fwhm: float,
+    masked: Masked,
+    like: RingNoise | None = None,
+) -> RingNoise:
+    """Return the noise, or another one like it, with the degrees of freedom its tails leave."""
+    tails = tail_freedom(
+        flux_map.flux, flux_map.grid, noise, fwhm=fwhm, correlation=flux_map.correlation,
+        masked=masked,
+    )  # fmt: skip
+    result = noise if like is None else like
+    return replace(result, freedom=1.0 / (1.0 / result.freedom + 1.0 / tails))
 
 
 def _as_found(now: Candidate, old: Candidate) -> Candidate:

@@ -37,7 +37,7 @@ def tail_freedom(
     its ring's mean and over its ring's scatter. Noise has two sides, light of companions one:
     what is farther above the mean than anything is below, and its neighbourhood, is left out,
     so that no companion passes for a heavy tail that hides it or another. What the annulus
-    could show by chance, one standard error sqrt(24 / n) of n independent values, counts as
+    could show by chance, half a standard error sqrt(24 / n) of n independent values, counts as
     nothing.
 
     Parameters
@@ -68,7 +68,7 @@ def tail_freedom(
     half = np.maximum(_HALF * fwhm, _SHARE * grid.separation)
     near = _disc(clearance * fwhm / grid.scale)
     light = scaled > _ABOVE * _deepest(scaled, told, grid, half)
-    told &= ~np.asarray(binary_dilation(light, near > 0.0))
+    told &= ~np.asarray(binary_dilation(light, near > 0.0), dtype=bool)
     scaled = np.where(told, scaled, 0.0)
     order = np.argsort(grid.separation[told])
     radii = grid.separation[told][order]
@@ -84,7 +84,7 @@ def tail_freedom(
     independent = np.maximum(number * grid.scale**2 / _area(correlation), 1.0)
     known = second > 0.0
     kurtosis = np.where(known, fourth / np.where(known, second, 1.0) ** 2, 3.0)
-    excess = kurtosis - 3.0 - np.sqrt(24.0 / independent)
+    excess = kurtosis - 3.0 - 0.5 * np.sqrt(24.0 / independent)
     heavy = excess > 0.0
     return np.where(heavy, 4.0 + 6.0 / np.where(heavy, excess, 1.0), np.inf)
 
