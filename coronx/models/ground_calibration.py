@@ -134,11 +134,17 @@ def flags_of(
     for model in (chosen.bias, chosen.dark, chosen.flat, *chosen.maps):
         if model is not None:
             bits = _bad_bits(model)
-            if model in chosen.maps and not bits.any() and arrays_of(model)["data"].any():
+            if model in chosen.maps and not _is_map(model) and not bits.any():
                 # A plain image: not zero where a pixel is bad.
                 bits = np.where(model.data != 0, np.uint32(FLAGS["BAD_PIXEL"]), np.uint32(0))
             flags |= bits[trim if bits.shape != tuple(shape) else np.s_[:, :]]
     return np.where(flags != 0, flags | np.uint32(FLAGS["DO_NOT_USE"]), flags)
+
+
+def _is_map(model: GroundImageModel) -> bool:
+    """Return whether our steps made it: where they found nothing its data are not flags."""
+    steps = model.meta.ground_steps
+    return "COMPLETE" in (steps.find_bad_pixels, steps.find_bad_columns)
 
 
 def _bad_bits(model: GroundImageModel) -> NDArray[np.uint32]:

@@ -113,7 +113,10 @@ def stack_frames(
         saturated.append((one.dq & np.uint32(FLAGS["SATURATED"])) != 0)
     check_alike(made, ("shape",))
     data = np.stack([np.asarray(one.data) for one in made])
-    bad = np.stack([(one.dq & _UNUSABLE) != 0 for one in made])
+    bad = np.stack([(one.dq & _UNUSABLE) != 0 for one in made]) | ~np.isfinite(data)
+    for model, none in zip(made, bad.all(axis=(1, 2)), strict=True):
+        if none:
+            raise InputError(f"{name_of(model)}: no good pixel; leave it out")
     return FrameStack(made, data, bad | np.array(saturated), np.array(saturated))
 
 
@@ -225,7 +228,8 @@ def check_calibration(
     found = other.meta.ground.image_type
     if found is not None and found != role:
         raise InputError(f"{name_of(other)}: image type {found}; give a master {role}")
-    pairs: list[tuple[str, Any, Any]] = [("shape", other.shape, frame.shape)]
+    shapes = [f"{model.shape[1]} x {model.shape[0]}" for model in (other, frame)]
+    pairs: list[tuple[str, Any, Any]] = [("shape", *shapes)]
     for key in ("telescope", "binning_x", "binning_y", *what):
         pairs.append((key, getattr(other.meta.ground, key), getattr(frame.meta.ground, key)))
     for key, has, wanted in pairs:

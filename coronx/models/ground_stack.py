@@ -91,10 +91,7 @@ def stack_images(
     elif weight == "exposure":
         weights = _exposures(models)
     else:
-        noise = [
-            float(np.median(err[good_pixels(model) & np.isfinite(err)]))
-            for model, err in zip(models, planes, strict=True)
-        ]
+        noise = [_noise(model, err) for model, err in zip(models, planes, strict=True)]
         if not np.all(np.array(noise) > 0):
             raise InputError(
                 f"{name_of(models[int(np.argmin(noise))])}: ERR of zero; set weight to another"
@@ -141,6 +138,13 @@ def _sky(model: GroundImageModel) -> float:
     level = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - level)))
     return float(np.median(values[values < level + _SOURCES * spread])) if spread else level
+
+
+def _noise(model: GroundImageModel, err: NDArray[np.float32]) -> float:
+    known = err[good_pixels(model) & np.isfinite(err)]
+    if not known.size:
+        raise InputError(f"{name_of(model)}: ERR without a number; leave the image out")
+    return float(np.median(known))
 
 
 def _errors(model: GroundImageModel) -> NDArray[np.float32]:

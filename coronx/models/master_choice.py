@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coronx.errors import InputError, name_of
+from coronx.models.ground_agreement import check_exposures
 from coronx.models.ground_image import ROLES, GroundImageModel
 
 __all__ = ["choose_master", "dark_ratio", "fitting_maps"]
@@ -46,6 +47,8 @@ def choose_master(
     """
     if not masters:
         return None
+    if kind == "dark":
+        check_exposures([frame], same=False)
     limits = (temperature_tolerance, max_dark_ratio)
     faults = [_fault(kind, master, frame, shapes, *limits) for master in masters]
     fit = [master for master, fault in zip(masters, faults, strict=True) if fault is None]
@@ -83,7 +86,7 @@ def fitting_maps(
     if maps and not fit:
         raise InputError(
             f"{name_of(frame)}: no map of bad pixels fits: "
-            f"{'; '.join(str(f) for f in faults[:_MANY])}; give one made for its binning"
+            f"{'; '.join(str(f) for f in faults[:_MANY])}; give one of its shape and binning"
         )
     return fit
 
@@ -117,7 +120,8 @@ def _fault(
     if kind == "flat":
         ours, others = (str(m.filter or "").strip() for m in (own, its))
         if ours.lower() != others.lower():
-            return f"{name} has the filter {others or 'not told'}, not {ours or 'not told'}"
+            mine = f"not {ours}" if ours else "and the frame does not tell its own (FILTER)"
+            return f"{name} has the filter {others or 'unknown'}, {mine}"
     return None
 
 
@@ -125,10 +129,8 @@ def _dark_fault(
     frame: GroundImageModel, dark: GroundImageModel, tolerance: float, most: float
 ) -> str | None:
     own, its, name = frame.meta.ground, dark.meta.ground, name_of(dark)
-    for model in (frame, dark):
-        if not (model.meta.ground.exposure_time or 0) > 0:
-            value = model.meta.ground.exposure_time
-            return f"{name_of(model)} has the exposure time {value}: a dark cannot be scaled by it"
+    if not (its.exposure_time or 0) > 0:
+        return f"{name} says no exposure time (EXPTIME), without which it cannot be scaled"
     for key, what in (("ccd_temperature", "at"), ("set_temperature", "set to")):
         here, there = getattr(own, key), getattr(its, key)
         if here is not None and there is not None:

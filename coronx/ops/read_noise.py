@@ -80,9 +80,10 @@ def read_noise(
     """
     if clip < 2.0:
         raise ValueError(f"clip {clip}; 2 at least, as less leaves nothing")
-    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    good = np.isfinite(difference) if bad is None else np.isfinite(difference) & ~bad
-    values = difference[good]
+    good = np.isfinite(first) & np.isfinite(second)
+    if bad is not None:
+        good &= ~bad
+    values = np.asarray(first, np.float64)[good] - np.asarray(second, np.float64)[good]
     if values.size < 10:
         raise ValueError(f"{values.size} good pixels; 10 at least are needed")
     kept = np.asarray(sigma_clip(values, sigma=clip, maxiters=None, cenfunc="mean", masked=False))

@@ -87,17 +87,20 @@ class CalibrateAllPipeline(GroundPipeline):
         stem = stem_of(asn)
         options: dict[str, list[Path]] = {"bias": [], "dark": [], "flat": [], "bad_pixels": []}
         biases = asn.of("bias")
+        darks = {} if self.build_master_dark.skip else _by(asn.of("dark"), "exposure_time")
+        if None in darks:
+            raise InputError(
+                f"{darks[None][0]}: no exposure time; add EXPTIME to its header, in seconds"
+            )
         if biases and not self.build_master_bias.skip:
             options["bias"] = [self.make("build_master_bias", biases, f"{stem}_bias")]
             if not self.measure_read_noise.skip:
                 made = self.make("measure_read_noise", biases, f"{stem}_bias")
                 self._use_read_noise(made)
         bias = options["bias"]
-        for time, paths in _by(asn.of("dark"), "exposure_time").items():
-            if self.build_master_dark.skip:
-                break
+        for time, paths in darks.items():
             self.build_master_dark.bias = str(bias[0]) if bias else None
-            name = f"{stem}_{time or 0:g}s"
+            name = f"{stem}_{time:g}s"
             options["dark"].append(self.make("build_master_dark", paths, name, bias))
         for color, paths in _by(asn.of("flat"), "filter").items():
             if self.build_master_flat.skip:

@@ -2,13 +2,18 @@
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coronx.models.arrays import arrays_of, set_arrays
-from coronx.models.ground_association import open_ground_members, read_ground_association
+from coronx.models.ground_association import (
+    GroundFrames,
+    open_ground_members,
+    read_ground_association,
+)
 from coronx.models.ground_reading import open_frame
 from coronx.models.ground_wcs import set_wcs, wcs_of
 from tests.steps.calibration_frames import masters, raw
@@ -24,7 +29,7 @@ CARDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class Given:
     """What a step is given.
 
@@ -40,7 +45,17 @@ class Given:
     options: dict[str, Any] = field(default_factory=dict)
 
     def opened(self):
-        """Return it as a model, or models."""
+        """Return it as a model, or models, that may be changed."""
+        kept = self._opened
+        if not isinstance(kept, GroundFrames):
+            return kept.copy()
+        return GroundFrames(
+            [model.copy() for model in kept], kept.roles,
+            asn_table=kept.asn_table, asn_table_name=kept.asn_table_name,
+        )  # fmt: skip
+
+    @cached_property
+    def _opened(self):
         if self.path.suffix == ".json":
             return open_ground_members(read_ground_association(self.path))
         return open_frame(self.path)

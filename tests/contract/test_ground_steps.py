@@ -1,6 +1,7 @@
 """What holds for every step for CCD images; all of it without CRDS and without network."""
 
 import copy
+import gc
 import hashlib
 import socket
 from pathlib import Path
@@ -13,6 +14,7 @@ from configobj import ConfigObj
 from stpipe import Step
 
 import coronx
+from coronx.errors import InputError
 from coronx.models.arrays import arrays_of
 from coronx.models.ground_color import GroundColorModel
 from coronx.models.ground_image import GroundImageModel, tables_of
@@ -26,10 +28,9 @@ from tests.contract.model_state import assert_same, frozen
 from tests.contract.registry_rows import GROUND_STEPS, class_of
 
 every_step = pytest.mark.parametrize("entry", GROUND_STEPS, ids=lambda entry: entry.name)
-each_that = lambda test: pytest.mark.parametrize(  # noqa: E731
-    "entry", [entry for entry in GROUND_STEPS if test(entry)], ids=lambda entry: entry.name
-)
-
+# What is done is known by other marks than the step's own, such as flags.
+ALSO_ONCE = {"apply_masters", "fix_ccd_bad_pixels", "add_metadata", "find_stars"}
+once = [e for e in GROUND_STEPS if class_of(e).once or e.name in ALSO_ONCE]
 MASTERS = {"build_master_bias", "build_master_dark", "build_master_flat"}
 ANOTHER_SKY = MASTERS | {"solve_astrometry", "resample_to_wcs"}
 # Beside the images: what they say together.
@@ -61,6 +62,7 @@ def alone_in_the_world():
 def inputs(alone_in_the_world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ground")
     given = ground_inputs(folder)
+    gc.freeze()  # every run of a step collects garbage
     there = wcs_of(open_frame(folder / "b_cal.fits"))
     alone_in_the_world.setattr(solve_astrometry, "choose_solver", lambda *_: "package")
     alone_in_the_world.setattr(solve_astrometry, "solve_field", lambda *_, **__: Solution(there))
@@ -202,7 +204,7 @@ def test_other_cards_and_the_place_in_the_sky_are_kept(done, entry):
         )
 
 
-@each_that(lambda entry: class_of(entry).once)
+@pytest.mark.parametrize("entry", once, ids=lambda entry: entry.name)
 def test_twice_is_once(done, entry):
     run = done(entry)
     again = class_of(entry).call(run.result[0], **run.given.options)
@@ -230,6 +232,21 @@ def test_a_bad_pixel_does_not_spread(done, entry):
     usable = (np.asarray(spoilt.dq).reshape(-1, *spoilt.shape[-2:])[0] & 1) == 0
     assert np.isfinite(data[usable]).all()
     assert np.abs(data - clean)[usable].max() < 0.2 * 5e4
+
+
+@every_step
+def test_an_image_without_a_value_is_refused_or_stays_without(done, entry):
+    given = done(entry).given
+    opened = given.opened()
+    first = models_of(opened)[0]
+    first.data = np.full_like(first.data, np.nan)
+    try:
+        made = models_of(class_of(entry)(parent=GroundGuest(), **given.options).run(opened))
+    except InputError as err:
+        assert str(first.meta.filename) in str(err)
+        assert ";" in str(err)
+    else:
+        assert np.isnan(made[0].data).all()
 
 
 def test_it_runs_by_strun_in_a_process_of_its_own(done, strun, tmp_path):

@@ -74,3 +74,9 @@ def test_what_tells_nothing_is_refused():
         read_noise(first, second, np.ones(first.shape, bool))
     with pytest.raises(ValueError, match=r"clip 1.5"):
         read_noise(first, second, clip=1.5)
+
+
+def test_infinite_pixels_are_left_out():
+    first, second = frames(5.0)
+    first[3, 4] = second[3, 4] = np.inf
+    assert read_noise(first, second).used <= first.size - 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from coronx import ApplyMastersStep
+from coronx import ApplyMastersStep, FindBadColumnsStep
 from coronx.errors import InputError
 from coronx.models.ground_flags import FLAGS
 from coronx.models.ground_reading import open_frame
@@ -268,6 +268,14 @@ def fault(folder, made, **change):
     return made | {kind: master(path, kind, data, 0 * data, **standard | change)}
 
 
+def test_a_map_without_a_bad_pixel_is_no_plain_image(tmp_path, made, frame):
+    found = FindBadColumnsStep.call(made["dark"])
+    assert not found.dq.any()
+    found.save(str(tmp_path / "columns.fits"))
+    model = ApplyMastersStep.call(frame, **made, bad_pixels=[str(tmp_path / "columns.fits")])
+    assert not model.dq.any()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -277,7 +285,7 @@ def fault(folder, made, **change):
         ),
         ({"kind": "flat", "binning_x": 2}, r"other.fits is binned 1 x 2, not 1 x 1"),
         ({"kind": "dark", "ccd_temperature": -10.0}, r"other.fits was at -10 C, not -15 C"),
-        ({"kind": "dark", "exposure_time": None}, r"other.fits has the exposure time None"),
+        ({"kind": "dark", "exposure_time": None}, r"other.fits says no exposure time"),
         ({"kind": "dark", "exposure_time": 10.0}, r"other.fits is of 10 s, too short for 60 s"),
         (
             {"kind": "dark", "bias_subtracted": None},
@@ -301,7 +309,7 @@ def test_a_master_that_does_not_fit_is_refused(tmp_path, made, frame, change, me
 
 def test_frames_that_cannot_be_calibrated_are_refused(tmp_path, made):
     path = raw(tmp_path / "light.fits", EXPTIME=None)
-    with pytest.raises(InputError, match=r"light.fits has the exposure time None"):
+    with pytest.raises(InputError, match=r"light.fits: no exposure time; add EXPTIME"):
         ApplyMastersStep.call(path, **made)
     path = raw(tmp_path / "over.fits", overscan=True, BIASSEC="[179:230,1:160]")
     with pytest.raises(InputError, match=r"over.fits: section .* correct BIASSEC"):

@@ -1,5 +1,6 @@
 """Combine dark frames to a master."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,9 @@ class BuildMasterDarkStep(GroundStep):
         done = [bool(model.meta.ground.bias_subtracted) for model in models]
         if any(done) and self.bias is not None:
             raise InputError(
-                f"{name_of(models[done.index(True)])}: its bias was subtracted before; leave out "
-                "the option bias"
+                f"{name_of(models[done.index(True)])}: its bias was subtracted before, and "
+                f"{Path(str(self.bias)).name} would be subtracted again; leave out the dark, or "
+                "the bias"
             )
         if any(done) and not all(done):
             few = 2 * sum(done) <= len(done)

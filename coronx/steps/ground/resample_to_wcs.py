@@ -10,7 +10,7 @@ from astropy.wcs.utils import pixel_to_pixel
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import arrays_of, set_arrays
 from coronx.models.ground_association import GroundFrames
-from coronx.models.ground_flags import FLAGS
+from coronx.models.ground_flags import FLAGS, good_pixels
 from coronx.models.ground_grid import Grid, common_grid
 from coronx.models.ground_image import GroundImageModel, tables_of
 from coronx.models.ground_registration import register_frames
@@ -109,6 +109,8 @@ class ResampleToWcsStep(GroundStep):
                 "%s: was resampled before; its pixels' noise is correlated, which ERR of the "
                 "result does not know", name_of(model),
             )  # fmt: skip
+        if not good_pixels(model).any():
+            raise InputError(f"{name_of(model)}: no good pixel; leave it out")
         made = resample_to_wcs(
             model.data, arrays_of(model).get("err"), model.dq,
             wcs=way, to_wcs=grid.wcs, shape=grid.shape, method=self.method,
