@@ -74,18 +74,14 @@ def stack_images(
     _check(models, mixed_filters)
     planes = [_errors(model) for model in models]
     sky = [_sky(model) for model in models]
-    offsets = np.array([level - sky[0] if offset == "median" else 0.0 for level in sky])
     scales = np.ones(len(models))
     if scale == "exposure":
         times = _exposures(models)
         scales = times[0] / times
-        # A sky level stands for the exposure, too: it is compared as it is scaled.
-        if offset == "median":
-            offsets = np.array(sky) - sky[0] / scales
     elif scale == "stars":
         scales = _by_stars(models)
-        if offset == "median":
-            offsets = np.array(sky) - sky[0] / scales
+    # The sky is made the first's after it is scaled.
+    offsets = np.array(sky) - sky[0] / scales if offset == "median" else np.zeros(len(models))
     if weight == "equal":
         weights = np.ones(len(models))
     elif weight == "exposure":

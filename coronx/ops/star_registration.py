@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 __all__ = ["StarRegistration", "register_stars"]
 
-_FACTORS = 20  # rotations with scales that are tried, those with most votes
+_FACTORS = 12  # rotations with scales that are tried, those with most votes
 _CHANCE = 1e-6  # of so many pairs by chance, from which a registration is believed
 _CLIP = 3.5  # sigma beyond which a pair is left out of the fit
 _TURNS = 20  # of matching and fitting; few are needed
@@ -163,6 +163,8 @@ def _best_hypothesis(
         count = len(np.unique(nearest[distance < tolerance]))
         if count > most and abs(abs(factor) - 1) < scale_change:
             best, most = (factor, complex(offset)), count
+        if most > 0.5 * min(len(here), len(there)):
+            break  # no other can have more
     extent = np.ptp(there.real) * np.ptp(there.imag)
     chance = min(1.0, len(there) * np.pi * tolerance**2 / max(extent, 1.0))
     # Two stars meet by the choice of factor and offset, which was made among all pairs of pairs.
