@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     @property
     def is_ground(self) -> bool:
         """Whether it is for CCD images from the ground, not for JWST's coronagraphs."""
-        return "ground" in self.module
+        return self.module.startswith("coronx.steps.ground.")
 
 
 def _frames(name: str, cls: str, suffix: str, status: str) -> Entry:
@@ -55,15 +55,17 @@ def _frames(name: str, cls: str, suffix: str, status: str) -> Entry:
     )
 
 
-def _ground(name: str, cls: str, suffix: str, status: str, *others: str) -> Entry:
+def _ground(name: str, cls: str, suffix: str, status: str, *more: str) -> Entry:
     """Return the row of a step for CCD images from the ground."""
+    suffixes = (suffix, *more)
     return Entry(
-        f"coronx.steps.ground.{name}",
-        cls,
-        f"coronx_{name}",
-        (suffix, *others),
-        status=f"S_{status}",
+        f"coronx.steps.ground.{name}", cls, f"coronx_{name}", suffixes, status=f"S_{status}"
     )
+
+
+def _pipeline(name: str, cls: str, suffix: str) -> Entry:
+    """Return the row of a pipeline for CCD images from the ground."""
+    return Entry(f"coronx.pipelines.{name}", cls, f"coronx_{name}", (suffix,), is_pipeline=True)
 
 
 REGISTRY: tuple[Entry, ...] = (
@@ -100,7 +102,7 @@ REGISTRY: tuple[Entry, ...] = (
     _ground("add_metadata", "AddMetadataStep", "meta", "ADDMET"),
     _ground("remove_cosmic_rays", "RemoveCosmicRaysStep", "crclean", "COSMIC"),
     _ground("fix_ccd_bad_pixels", "FixCcdBadPixelsStep", "ccdfix", "CCDFIX"),
-    _ground("measure_background", "MeasureBackgroundStep", "bkg", "BACKGR"),
+    _ground("measure_background", "MeasureBackgroundStep", "bkg", "BACKGR", "bkgmap"),
     _ground("find_stars", "FindStarsStep", "stars", "STARS"),
     _ground("solve_astrometry", "SolveAstrometryStep", "wcs", "ASTROM"),
     _ground("measure_quality", "MeasureQualityStep", "quality", "MQUAL"),
@@ -110,6 +112,10 @@ REGISTRY: tuple[Entry, ...] = (
     _ground("combine_images", "CombineImagesStep", "combined", "COMBIN"),
     _ground("subtract_continuum", "SubtractContinuumStep", "consub", "CONTIN"),
     _ground("compose_rgb", "ComposeRgbStep", "rgb", "RGB"),
+    _pipeline("calibrate_all", "CalibrateAllPipeline", "calibrated"),
+    _pipeline("navigate_all", "NavigateAllPipeline", "navigated"),
+    _pipeline("resample_all", "ResampleAllPipeline", "mosaic"),
+    _pipeline("ground", "GroundImagingPipeline", "picture"),
 )
 
 SUFFIXES: tuple[str, ...] = tuple(s for entry in REGISTRY for s in entry.suffixes)

@@ -35,14 +35,14 @@ QUALITY_COLUMNS = (
     Column("saturated", "int64", "", "Saturated pixels"),
     Column("saturated_share", "float64", "", "Their share of all pixels"),
     Column("bad_share", "float64", "", "Share of pixels that cannot be used"),
-    Column("limiting_magnitude", "float64", "mag", "Instrumental magnitude of 5 sigma"),
+    Column("limiting_magnitude", "float64", "mag", "Instrumental, of 5 sigma within 1.5 FWHM"),
     Column("transparency", "float64", "", "Light of shared stars over that of clear frames"),
     Column("transparency_sigma", "float64", "", "Its 1-sigma error"),
     Column("matched", "int32", "", "Stars that it was measured of"),
     Column("airmass", "float64", "", "Airmass"),
 )
 
-_FAINT = 20.0  # percentile of the errors of fluxes that is the background's alone
+_APERTURE = 1.5  # FWHM, radius of the aperture that the limiting magnitude is for
 _LOST = 0.2  # share of a star's light on bad pixels, beyond which it is not compared
 _TOLERANCE = 3.0  # pixels, at least, that matched stars may be apart
 
@@ -73,7 +73,7 @@ def add_quality(model: GroundImageModel) -> None:
     row["background"], row["background_rms"] = _number(ground.sky_level), _number(ground.sky_rms)
     row["saturated"], row["saturated_share"] = saturated, saturated / pixels
     row["bad_share"] = np.count_nonzero(bad_pixels_of(model)) / pixels
-    row["limiting_magnitude"] = _limit(stars)
+    row["limiting_magnitude"] = _limit(stars, row["background_rms"][0], row["fwhm"][0])
     row["airmass"] = _number(ground.airmass)
     model.quality = row
 
@@ -134,15 +134,13 @@ def _stars_of(model: GroundImageModel) -> np.ndarray:
     return np.zeros(0, model.get_dtype("stars")) if found is None else found
 
 
-def _limit(stars: np.ndarray) -> float:
-    """Return the magnitude of five sigma; faint stars tell the background's sigma."""
+def _limit(stars: np.ndarray, rms: float, fwhm: float) -> float:
+    """Return the magnitude of five times the background's noise in an aperture."""
     known = np.isfinite(stars["mag"]) & (stars["flux"] > 0.0)
     if not known.any():
         return float("nan")
-    flux, mag = stars["flux"][known], stars["mag"][known]
-    zero = float(np.median(mag + 2.5 * np.log10(flux)))
-    faint = np.percentile(stars["flux_sigma"][known], _FAINT)
-    return zero - 2.5 * float(np.log10(5.0 * faint))
+    zero = float(np.median(stars["mag"][known] + 2.5 * np.log10(stars["flux"][known])))
+    return zero - 2.5 * float(np.log10(5.0 * rms * np.sqrt(np.pi) * _APERTURE * fwhm))
 
 
 def _number(value: float | None) -> float:

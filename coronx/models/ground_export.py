@@ -49,7 +49,7 @@ def _header(model: GroundImageModel) -> fits.Header:
     told = model.meta.ground.instance
     for name, value in told.items():
         if value is not None and name in described:
-            header[described[name]["fits_keyword"]] = (value, described[name]["title"])
+            header[described[name]["fits_keyword"]] = value
     if told.get("image_type") in PLAIN_TYPES:
         header["IMAGETYP"] = PLAIN_TYPES[told["image_type"]]
     applied = {"B": "bias_subtracted", "D": "dark_subtracted", "F": "flat_divided"}

@@ -37,7 +37,7 @@ def wcs_of(model: DataModel) -> WCS | None:
     """Return the celestial WCS of an image, or None."""
     cards = (model.instance.get("extra_fits") or {}).get("SCI", {}).get("header", [])
     header = Header([tuple(card) for card in cards])
-    return _celestial(header, tuple(model.shape))
+    return _celestial(header, tuple(model.shape)[-2:])
 
 
 def set_wcs(model: DataModel, wcs: WCS | None) -> None:

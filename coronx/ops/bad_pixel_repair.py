@@ -54,6 +54,7 @@ def repair_pixels(
     fwhm: float,
     localmed_box: int = 3,
     medfilt_size: int = 5,
+    medfilt_fewest: int = 1,
     kernel_fwhm: float | None = None,
 ) -> Repaired:
     """Repair pixels by methods in order: a later one takes what an earlier one left.
@@ -76,6 +77,8 @@ def repair_pixels(
         Full width at half maximum of the PSF in pixels.
     localmed_box, medfilt_size : int
         Sides of the boxes in pixels, odd.
+    medfilt_fewest : int
+        Good pixels that the median filter needs in its box.
     kernel_fwhm : float, optional
         FWHM of the Gaussian in pixels; by default the PSF's.
 
@@ -114,7 +117,8 @@ def repair_pixels(
             for plane in range(len(values)):
                 if left[plane].any():
                     arrays = values[plane], errors[plane], usable[plane], left[plane]
-                    _over_space(*arrays, method, fwhm, box, sigma)
+                    few = box**2 // 2 if method == "localmed" else medfilt_fewest
+                    _over_space(*arrays, method, fwhm, box, sigma, few)
         counts[method] += before - int(left.sum())
     return Repaired(values, errors, left, counts)
 
@@ -128,6 +132,7 @@ def _over_space(
     fwhm: float,
     box: int,
     sigma: float,
+    few: int,
 ) -> None:
     """Repair one image in place."""
     rows, cols = np.nonzero(left)
@@ -151,7 +156,7 @@ def _over_space(
         around = y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]
         ok = usable_wide[around]
         noise = finite_median(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
-        estimate = _estimator(method, image_wide[around], ok, noise, fwhm, shares)
+        estimate = _estimator(method, image_wide[around], ok, noise, fwhm, shares, few)
         value = estimate(image_wide[around])
         done = np.isfinite(value)
         image_wide[y[done], x[done]] = value[done]
@@ -165,7 +170,7 @@ def _over_space(
         around = y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]
         noise = finite_median(err_wide[y[:, None] + OFFSETS[:, 0], x[:, None] + OFFSETS[:, 1]])
         estimate = _estimator(
-            method, np.where(ok, image_wide[around], 0.0), ok, noise, fwhm, shares
+            method, np.where(ok, image_wide[around], 0.0), ok, noise, fwhm, shares, few
         )
         done = np.isfinite(estimate(image_wide[around]))
         square, count = np.zeros(y.size), np.zeros(y.size, dtype=int)
@@ -195,11 +200,11 @@ def _estimator(
     noise: NDArray[np.float64],
     fwhm: float,
     shares: NDArray[np.float64] | None,
+    few: int,
 ) -> _Estimate:
     """Return the function that estimates a pixel from the values around it."""
     if method in ("localmed", "medfilt"):
-        fewest = ok.shape[1] // 2 if method == "localmed" else 1
-        enough = ok.sum(axis=1) >= fewest
+        enough = ok.sum(axis=1) >= few
         return lambda v: np.where(enough, masked_median(v.T, ok.T), np.nan)
     if shares is not None:
         weights = shares * ok

@@ -10,6 +10,7 @@ from scipy.special import stdtr
 from coronx.ops.field_statistics import field_false_alarm, field_threshold, gaussian_sigmas
 from coronx.ops.flux_map import FluxMap
 from coronx.ops.ring_noise import Masked, RingNoise, ring_noise
+from coronx.ops.ring_tails import tail_freedom
 from coronx.ops.summit import summit
 
 __all__ = ["Candidate", "Detections", "find_candidates"]
@@ -105,8 +106,8 @@ def find_candidates(
     The map is compared with the noise of its rings, and each value of Student's t is put as the
     sigmas of a Gaussian that are as rare, so that one threshold serves all separations: the one
     that the expected number of peaks of noise in the field says (`expected_peaks`). It rests
-    on noise that is Gaussian within a ring and as smooth as the PSF makes it; speckles that
-    are neither raise the rate.
+    on noise that is as smooth as the PSF makes it. Left-over speckles, stronger in some parts of a
+    ring than in others, leave fewer degrees of freedom (`tail_freedom`).
 
     Found peaks are left out of the noise, and the search is repeated until it finds no other: a
     bright companion hides none at its separation. Nothing is looked for where a companion's own
@@ -140,10 +141,7 @@ def find_candidates(
     circles: list[tuple[float, float, float]] = []
     search: _Search | None = None
     while True:
-        noise = ring_noise(
-            flux_map.flux, grid, fwhm=fwhm, correlation=flux_map.correlation, scale=flux_map.sigma,
-            masked=[*masked, *circles], robust=robust,
-        )  # fmt: skip
+        noise = _noise(flux_map, fwhm, [*masked, *circles], robust)
         if search is None:
             search = _Search.of(flux_map, noise, region, false_alarm, fwhm)
         t = noise.t(flux_map.flux)
@@ -157,7 +155,7 @@ def find_candidates(
             for place, old in found.items()
         }
         new: dict[tuple[int, int], Candidate] = {}
-        for place in search.peaks(sigmas):
+        for place in search.peaks(t, sigmas):
             candidate = search.candidate(place, t, noise)
             if candidate is None or candidate.sigmas < search.threshold:
                 continue
@@ -174,6 +172,18 @@ def find_candidates(
             break
     ordered = sorted(found.values(), key=lambda c: -c.sigmas)
     return Detections(tuple(ordered), t, sigmas, search.threshold, noise)
+
+
+def _noise(flux_map: FluxMap, fwhm: float, masked: Masked, robust: bool) -> RingNoise:
+    """Return the noise of the rings, with the degrees of freedom that its tails leave."""
+    values, grid = flux_map.flux, flux_map.grid
+    correlation = flux_map.correlation
+    noise = ring_noise(
+        values, grid, fwhm=fwhm, correlation=correlation, scale=flux_map.sigma, masked=masked,
+        robust=robust,
+    )  # fmt: skip
+    tails = tail_freedom(values, grid, noise, fwhm=fwhm, correlation=correlation, masked=masked)
+    return replace(noise, freedom=1.0 / (1.0 / noise.freedom + 1.0 / tails))
 
 
 def _as_found(now: Candidate, old: Candidate) -> Candidate:
@@ -217,12 +227,15 @@ class _Search:
         limit = field_threshold(false_alarm, resels, mean)
         return cls(flux_map, fwhm, resels, mean, limit)
 
-    def peaks(self, sigmas: Array) -> list[tuple[int, int]]:
-        """Return the highest of their eight neighbours, all searched, in descending order."""
-        low = np.where(np.isfinite(sigmas), sigmas, np.inf)
-        top = maximum_filter(low, size=3, mode="constant", cval=np.inf) == sigmas
+    def peaks(self, t: Array, sigmas: Array) -> list[tuple[int, int]]:
+        """Return the highest of their eight neighbours, all searched, in descending order.
+
+        Highest in t: rarity depends on the degrees of freedom, too, which differ between pixels.
+        """
+        low = np.where(np.isfinite(sigmas), t, np.inf)
+        top = maximum_filter(low, size=3, mode="constant", cval=np.inf) == t
         rows, cols = np.nonzero(top & (sigmas > _BELOW * self.threshold))
-        order = np.argsort(sigmas[rows, cols])[::-1]
+        order = np.argsort(t[rows, cols])[::-1]
         return [(int(rows[k]), int(cols[k])) for k in order]
 
     def candidate(self, place: tuple[int, int], t: Array, noise: RingNoise) -> Candidate | None:

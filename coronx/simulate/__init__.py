@@ -1,7 +1,7 @@
 """Scenes of known truth, and the offline CRDS cache that demo and tests use.
 
 The names below load when first asked for: the optics need the extra
-``coronx[simulate]``, the CRDS cache does not.
+``coronx[simulate]``, the CRDS cache and the CCD night do not.
 """
 
 from importlib import import_module
@@ -11,10 +11,13 @@ _HOMES = {
     "SCENES": "scene",
     "Companion": "scene",
     "Disk": "scene",
+    "Night": "night_plan",
     "Scene": "scene",
     "Coronagraph": "optics",
     "SimulatedAssociation": "exposures",
+    "SimulatedNight": "night_run",
     "simulate": "exposures",
+    "simulate_night": "night_run",
 }
 
 __all__ = [
@@ -22,9 +25,12 @@ __all__ = [
     "Companion",
     "Coronagraph",
     "Disk",
+    "Night",
     "Scene",
     "SimulatedAssociation",
+    "SimulatedNight",
     "simulate",
+    "simulate_night",
 ]
 
 

@@ -141,3 +141,17 @@ def test_no_method_leaves_all_and_unknown_ones_are_refused(scene):
     np.testing.assert_array_equal(made.images, data)
     with pytest.raises(ValueError, match=r"'magic'; known are timemed, .*kernel"):
         repair_pixels(data, errors, bad, GOOD, methods=("magic",), fwhm=FWHM)
+
+
+def test_the_median_filter_needs_as_many_good_pixels_as_are_asked():
+    data, err = np.ones((1, 20, 20)), np.full((1, 20, 20), 0.1)
+    bad = np.zeros(data.shape, bool)
+    bad[0, 8:13, 8:13] = True
+    bad[0, 8, [8, 10, 12]] = False
+    data[bad] = 1e6
+    for fewest, left in ((3, False), (4, True)):
+        made = repair_pixels(
+            data, err, bad, bad & False, methods=("medfilt",), fwhm=2.0, medfilt_fewest=fewest
+        )
+        assert made.left[0, 10, 10] == left
+        assert made.images[0, 10, 10] == (1e6 if left else 1.0)

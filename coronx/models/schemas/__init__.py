@@ -4,10 +4,11 @@ from importlib.resources import files
 
 from asdf.resource import DirectoryResourceMapping
 
-__all__ = ["GROUND_IMAGE", "get_resource_mappings"]
+__all__ = ["GROUND_COLOR", "GROUND_IMAGE", "get_resource_mappings"]
 
 _PREFIX = "asdf://coronx/schemas/"
 GROUND_IMAGE = f"{_PREFIX}ground_image-1.0.0"
+GROUND_COLOR = f"{_PREFIX}ground_color-1.0.0"
 
 
 def get_resource_mappings() -> list[DirectoryResourceMapping]:

@@ -1,0 +1,175 @@
+"""Take frames through a row of steps, one by one or several at once, and only where needed."""
+
+import hashlib
+import json
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+from stpipe import Step
+from tqdm import tqdm
+
+from coronx.models.ground_image import GroundImageModel
+from coronx.models.ground_reading import open_frame
+from coronx.models.writing import write_whole
+
+__all__ = ["Row", "digest_of", "is_made", "process_frames", "row_of"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Steps to be done one after the other; it can be sent to another process.
+
+    Attributes
+    ----------
+    steps : tuple of (type, dict)
+        Classes of the steps and their parameters.
+    suffix : str
+        Of what comes of a frame.
+    """
+
+    steps: tuple[tuple[type[Step], dict[str, Any]], ...]
+    suffix: str
+
+    def __call__(self, model: GroundImageModel) -> GroundImageModel:
+        """Take an image through the steps."""
+        for kind, parameters in self.steps:
+            model = kind(**parameters).run(model)
+        return model
+
+
+def row_of(pipeline: Any, names: Iterable[str], suffix: str) -> Row:
+    """Return the steps of a pipeline that are not skipped, as they are set."""
+    chosen = [getattr(pipeline, name) for name in names]
+    steps = [(type(step), _parameters(step)) for step in chosen if not step.skip]
+    return Row(tuple(steps), suffix)
+
+
+def _parameters(step: Step) -> dict[str, Any]:
+    told = step.get_pars()
+    # What a step writes beside its product is written where the product is.
+    told |= {"output_dir": step.search_attr("output_dir"), "save_results": False}
+    return told | {"output_file": None}
+
+
+def digest_of(inputs: Sequence[str | Path], *recipe: Any) -> str:
+    """Return a word that differs where the inputs, or what is done to them, do.
+
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+        Files; a file that was written again is another one.
+    *recipe
+        Whatever else decides what comes of them.
+    """
+    files = [
+        (str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in inputs
+    ]
+    text = json.dumps([files, recipe], default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_made(path: Path, digest: str) -> bool:
+    """Return whether a file is there that was made of the same inputs in the same way."""
+    if not path.is_file():
+        return False
+    try:
+        return fits.getheader(path).get("CRXDIGST") == digest
+    except (OSError, ValueError):
+        return False
+
+
+def process_frames(
+    inputs: Sequence[Path],
+    outputs: Sequence[Path],
+    row: Row,
+    *,
+    used: Sequence[str | Path] = (),
+    workers: int = 1,
+    resume: bool = True,
+    label: str = "",
+) -> None:
+    """Take frames through a row of steps and write what comes of them.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of Path
+        Frames, and where their products go.
+    row : Row
+        The steps.
+    used : sequence of str or Path
+        Further files that the products depend on.
+    workers : int
+        How many frames are processed at the same time, each in a process of its own.
+    resume : bool
+        Whether products that were made of the same inputs in the same way are left as they are.
+    label : str
+        What the progress bar says.
+
+    Raises
+    ------
+    InputError
+        If a frame cannot be processed; those done before it are kept.
+    """
+    jobs = []
+    for source, product in zip(inputs, outputs, strict=True):
+        digest = digest_of([source, *used], row.steps)
+        if resume and is_made(product, digest):
+            log.info("%s: made before of the same input in the same way; left as it is", product)
+        else:
+            jobs.append((source, product, digest))
+    bar = partial(tqdm, total=len(jobs), desc=label, unit="frame", disable=not jobs)
+    work = partial(_one, row)
+    if workers == 1 or len(jobs) < 2:
+        for _ in bar(map(work, jobs)):
+            pass
+        return
+    # A forked process would inherit the locks of this one's threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        for messages in bar(pool.map(_told(work), jobs)):
+            for name, level, text in messages:
+                logging.getLogger(name).log(level, text)
+
+
+def _one(row: Row, job: tuple[Path, Path, str]) -> None:
+    source, product, digest = job
+    model = row(open_frame(source))
+    model.meta.digest = digest
+    write_whole(model, product)
+    log.info("Saved model in %s", product)
+
+
+class _told:  # noqa: N801 (a function that can be sent to another process)
+    """Do a job in a process without log, and return its messages."""
+
+    def __init__(self, work: Callable[[Any], None]) -> None:
+        self.work = work
+
+    def __call__(self, job: Any) -> list[tuple[str, int, str]]:
+        kept = _Kept()
+        root = logging.getLogger("coronx")
+        root.addHandler(kept)
+        root.setLevel(logging.INFO)
+        try:
+            self.work(job)
+        finally:
+            root.removeHandler(kept)
+        return kept.messages
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[tuple[str, int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append((record.name, record.levelno, record.getMessage()))
