@@ -89,11 +89,11 @@ def add_stars(model: GroundImageModel, options: StarOptions, *, allow_none: bool
         )
     noise = _errors(model, found, err)
     fluxes = measure_fluxes(
-        model.data - found.level, noise, bad | saturated, found.x, found.y,
+        model.data - found.level, noise, found.bad | saturated, found.x, found.y,
         fwhm=found.fwhm, usable=~found.saturated,
         aperture=options.aperture, total=options.total, annulus=options.annulus,
     ) if found.x.size else None  # fmt: skip
-    _write_shapes(model, _write_stars(model, found, fluxes, bad | saturated, options), found)
+    _write_shapes(model, _write_stars(model, found, fluxes, found.bad | saturated, options), found)
     ground = model.meta.ground
     ground.fwhm = found.fwhm if found.x.size else None
     if model.meta.ground_steps.measure_background != "COMPLETE":  # else it says what was taken off

@@ -25,7 +25,9 @@ _MEASURED = 60  # stars that the FWHM is measured of
 _LADDER = (1.0, 2.0, 4.0)  # times the FWHM told, where it finds too few
 _ENOUGH = 5  # stars that a FWHM is believed of
 _SHARPEST = 1.0  # pixels: what is narrower is a hot pixel or a cosmic ray
+_PIXELS = 2.5  # least FWHM in pixels that are put together
 _TRAILED = 0.8  # axis ratio of what is not looked for with a round kernel
+_COLD = 5.0  # sigma below the background: no light is negative, the pixel is bad
 _BAD_CORE = 0.5  # share of a star's core that may be bad
 
 
@@ -49,6 +51,8 @@ class FoundStars:
         FWHM of a circle of the same area, in pixels.
     level, rms : ndarray (ny, nx)
         Background and its noise.
+    bad : ndarray of bool (ny, nx)
+        Pixels that were left out: those told, and those more than 5 sigma below the background.
     """
 
     x: Array
@@ -61,6 +65,7 @@ class FoundStars:
     fwhm: float
     level: Array
     rms: Array
+    bad: Mask
 
 
 def find_stars(
@@ -111,6 +116,7 @@ def find_stars(
     saturated = saturated & ~bad
     values = np.where(np.isfinite(values), values, 0.0)
     level, rms = background_of(values, out | saturated, box=box)
+    out |= values - level < -_COLD * rms
     x = y = np.zeros(0)
     shape = np.full(3, np.nan)
     for step in _LADDER:
@@ -127,7 +133,7 @@ def find_stars(
     if not np.isfinite(shape).all():
         none = np.zeros(0)
         return FoundStars(
-            none, none, none, none, none, none > 0, shape, float("nan"), level, rms
+            none, none, none, none, none, none > 0, shape, float("nan"), level, rms, out
         )  # fmt: skip
     width = _width(shape)
     ok = ~out & ~saturated
@@ -143,7 +149,7 @@ def find_stars(
     order = np.argsort(-peak, kind="stable")
     return FoundStars(
         x[order], y[order], x_sigma[order], y_sigma[order], peak[order], full[order],
-        shape, width, level, rms,
+        shape, width, level, rms, out,
     )  # fmt: skip
 
 
@@ -187,22 +193,26 @@ def _detect(
     near = gaussian_filter(good, sigma, mode="constant")
     smooth = gaussian_filter(np.where(bad, 0.0, clean), sigma, mode="constant")
     filled = np.where(bad, smooth / np.maximum(near, 0.1), clean)
-    major, minor, angle = ellipse(shape)
+    # DAOFIND looks at single pixels, too: those of wide stars would be noise alone.
+    side = max(int(fwhm / _PIXELS), 1)
+    major, minor, angle = ellipse(shape / side**2)
     ratio = float(minor / major)
     finder = DAOStarFinder(
-        threshold=threshold * rms,
+        threshold=threshold * _binned(rms, side) / side,
         fwhm=max(float(major), 1.5),
         ratio=ratio if ratio < _TRAILED else 1.0,
         theta=float(angle),
-        min_separation=fwhm,
+        min_separation=fwhm / side,
         # DAOFIND's limits of roundness are for round stars.
         roundness_range=(-1.0, 1.0) if ratio >= _TRAILED else (-2.0, 2.0),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
-        found = finder.find_stars(filled)
-    x = np.zeros(0) if found is None else np.asarray(found["x_centroid"], np.float64)
-    y = np.zeros(0) if found is None else np.asarray(found["y_centroid"], np.float64)
+        found = finder.find_stars(_binned(filled, side))
+    x = y = np.zeros(0)
+    if found is not None:
+        x, y = (np.asarray(found[name], np.float64) for name in ("x_centroid", "y_centroid"))
+        x, y = side * (x + 0.5) - 0.5, side * (y + 0.5) - 0.5
     ny, nx = clean.shape
     inside = (x > -0.5) & (y > -0.5) & (x < nx - 0.5) & (y < ny - 0.5)
     x, y = x[inside], y[inside]
@@ -211,6 +221,13 @@ def _detect(
     keep = (core > _BAD_CORE) & (np.minimum(x, nx - 1 - x) > edge)
     keep &= np.minimum(y, ny - 1 - y) > edge
     return _with_saturated(saturated, x[keep], y[keep], fwhm)
+
+
+def _binned(values: Array, side: int) -> Array:
+    """Return means of squares of pixels; what is over at the right and above is left out."""
+    rows, cols = (length // side for length in values.shape)
+    blocks = values[: rows * side, : cols * side].reshape(rows, side, cols, side)
+    return blocks.sum(axis=3).sum(axis=1) / side**2
 
 
 def _with_saturated(saturated: Mask, x: Array, y: Array, fwhm: float) -> tuple[Array, Array]:
