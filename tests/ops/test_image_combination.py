@@ -112,7 +112,7 @@ def test_bad_options():
         combine_images(data, err, dq, clip="minmax")
     with pytest.raises(ValueError, match="no errors to clip by"):
         combine_images(data, None, dq)
-    with pytest.raises(ValueError, match="scale of .* not positive"):
+    with pytest.raises(ValueError, match=r"scale of .* not positive"):
         combine_images(data, err, dq, scales=[1.0, 0.0])
-    with pytest.raises(ValueError, match="weight of .* not positive"):
+    with pytest.raises(ValueError, match=r"weight of .* not positive"):
         combine_images(data, err, dq, weights=[1.0, np.nan])

@@ -81,7 +81,7 @@ def test_chance_is_not_a_registration():
     for _ in range(3):
         a, _ = lists(rng)
         b, _ = lists(rng)
-        with pytest.raises(ValueError, match="no arrangement .* by more than chance"):
+        with pytest.raises(ValueError, match=r"no arrangement .* by more than chance"):
             register_stars(*a, *b)
 
 

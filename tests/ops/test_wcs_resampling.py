@@ -60,7 +60,7 @@ def test_places_and_fluxes(method, angle, scale):
     # Bilinear interpolation to larger pixels leaves some out; a Hann kernel has few pixels in it.
     limit = 0.06 if method == "interp" and scale > 1 else 0.02 if method == "hann" else 0.005
     assert np.abs(flux / 1000 - 1).max() < limit
-    near = 0.1 if method == "hann" else 0.05
+    near = 0.15 if method == "hann" else 0.05
     rows, columns = np.indices((N, N))
     weight = np.nan_to_num(found.data) * (np.hypot(columns - x[4], rows - y[4]) < 8)
     assert (weight * columns).sum() / weight.sum() == pytest.approx(x[4], abs=near)
