@@ -60,7 +60,8 @@ def stack_images(
     offset : {"none", "median"}
         Whether each image's sky is made that of the first.
     weight : {"equal", "noise", "exposure"}
-        What weighs: nothing, the inverse of the variance of the sky, or the exposure time.
+        What weighs: nothing, the inverse of the variance of the sky (of large
+        areas, where pixels are correlated), or the exposure time.
     mixed_filters : bool
         Whether images of different filters may be combined.
 
@@ -88,7 +89,9 @@ def stack_images(
         weights = _exposures(models)
     else:
         noise = [
+            # What counts is the noise of areas: smoothed pixels are no better than others.
             float(np.median(err[good_pixels(model) & np.isfinite(err)]))
+            * (model.meta.ground.correlation or 1.0)
             for model, err in zip(models, planes, strict=True)
         ]
         if not np.all(np.array(noise) > 0):

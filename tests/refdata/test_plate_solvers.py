@@ -89,8 +89,8 @@ def test_solve_field_is_asked_and_answers(monkeypatch, tmp_path, field):
         "from astropy.table import Table\n"
         "header = fits.Header.fromtextfile(keep / 'answer.txt')\n"
         "fits.PrimaryHDU(header=header).writeto(given.with_suffix('.wcs'))\n"
-        "table = Table({'RA': [10.0], 'DEC': [20.0]})\n"
-        "table.write(given.with_suffix('.rdls'), format='fits')\n",
+        "table = Table({'index_ra': [10.0], 'index_dec': [20.0]})\n"
+        "table.write(given.with_suffix('.corr'), format='fits')\n",
     )
     assert choose_solver("solve-field") == "solve-field"
     found = solve_field(field, "solve-field", folder=index, timeout=60)
