@@ -31,6 +31,7 @@ COMPANIONS = [
     Column("ring_samples", "float64", "", "Resolution elements that told the errors"),
     Column("iterations", "int32", "", "Steps of the fit"),
     Column("converged", "uint8", "", "Whether the fit is to be believed"),
+    Column("lost", "uint8", "", "Whether the fit ran away from the guess; the row is empty then"),
     *(
         Column(name + end, "float64", unit, f"{percent}th percentile of the posterior")
         for name, unit, _ in _VALUES

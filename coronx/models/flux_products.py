@@ -19,7 +19,7 @@ from coronx.ops.throughput_profile import throughput_profile
 
 __all__ = ["CANDIDATES", "LIMITS", "describe", "flux_schema", "jansky", "map_fluxes"]
 
-_SEPARATIONS = 12  # at which the throughput of ADI is measured
+_SEPARATIONS, _ANGLES = 24, 12  # at which the throughput of ADI is measured
 # FWHM; the figures they follow from are in docs/steps/contrast.md.
 _WINDOW, _WINDOW_ADI = 1.5, 0.8
 
@@ -97,6 +97,8 @@ def map_fluxes(
     *,
     outer: float | None = None,
     filter_radius: float | None = None,
+    parts: Sequence[Any] | None = None,
+    throughput: np.ndarray | None = None,
 ) -> FluxMap:
     """Return the flux of a point source on a grid about the star, in MJy/sr times a pixel.
 
@@ -114,6 +116,10 @@ def map_fluxes(
     filter_radius : float, optional
         Standard deviation in FWHM of the window to the PSF's core that is the filter; 0: the whole
         PSF is. By default 1.5, and 0.8 where references show the star itself.
+    parts : sequence of TakenOut, optional
+        What is measured, in place of the reduction's own parts: those without companions.
+    throughput : ndarray, optional
+        On the grid, in place of one measured where references show the star itself.
 
     Raises
     ------
@@ -130,16 +136,17 @@ def map_fluxes(
     else:
         reach = outer / scale
     grid = FluxGrid(max(int(np.ceil(reach)), 1), scale)
-    psf_of = dict(zip(map(id, reduction.parts), psfs, strict=True))
+    parts = reduction.parts if parts is None else parts
+    psf_of = dict(zip(map(id, parts), psfs, strict=True))
     linear = all(part.linear for part in reduction.parts)
     if filter_radius is None:
         filter_radius = _WINDOW if linear else _WINDOW_ADI
     core = filter_radius * reduction.fwhm_arcsec / scale or None
-    options: dict[str, Any] = {"grid": grid, "core": core}
     try:
-        if not linear:
-            options["throughput"] = _measured(reduction, psfs, psf_of, grid, core)
-        made = flux_map(reduction.parts, lambda part: psf_of[id(part)], **options)
+        if not linear and throughput is None:
+            throughput = _measured(reduction, psfs, psf_of, grid, core)
+        made = flux_map(parts, lambda part: psf_of[id(part)], grid=grid, core=core,
+                        throughput=throughput)  # fmt: skip
     except ValueError as err:
         raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
     if not np.isfinite(made.flux).any():
@@ -167,7 +174,9 @@ def _measured(
     separations = np.geomspace(fwhm, max(grid.half * grid.scale, 1.5 * fwhm), _SEPARATIONS)
     half = max(round((1.5 * fwhm / grid.scale) if core is None else 3.0 * core), 2)
     flux = 5.0 * _scatter(whole, separations, fwhm)
-    share = throughput_profile(reduction.parts, psfs, separations, flux=flux, half=half, core=core)
+    share = throughput_profile(
+        reduction.parts, psfs, separations, flux=flux, half=half, core=core, angles=_ANGLES
+    )
     known = np.isfinite(share)
     if not known.any():
         raise ValueError("no companion leaves anything anywhere")

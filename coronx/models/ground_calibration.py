@@ -13,11 +13,11 @@ from coronx.models.ground_image import GroundImageModel
 from coronx.models.master_choice import dark_ratio
 from coronx.ops.ccd_calibration import Master
 
-__all__ = ["Chosen", "flags_of", "has_bias", "master_arrays"]
+__all__ = ["Chosen", "check_zero", "flags_of", "has_bias", "master_arrays"]
 
 log = logging.getLogger(__name__)
 
-_SUBTRACTED = 0.5  # of the bias's level: a dark below that has no bias in it
+_SUBTRACTED = 0.5  # of a level: what is below that does not have it in it
 
 
 @dataclass
@@ -61,6 +61,31 @@ def master_arrays(
         if not 0.5 < level < 2.0:
             data, err = data / level, None if err is None else err / level
     return Master(data, err)
+
+
+def check_zero(frame: GroundImageModel, bias: GroundImageModel | None) -> None:
+    """Refuse a bias whose overscan was treated in another way than that of a trimmed frame.
+
+    Raises
+    ------
+    InputError
+        If the overscan's level would be subtracted twice, or not at all.
+    """
+    if bias is None:
+        return
+    own, level = bias.meta.ground.overscan_level, frame.meta.ground.overscan_level
+    median = float(np.nanmedian(bias.data))
+    if own is not None and level is None:
+        raise InputError(
+            f"{name_of(frame)}: its overscan is in it, that of {name_of(bias)} was subtracted; "
+            "give a frame with BIASSEC and without --overscan=none, or another bias"
+        )
+    if own is None and level is not None and median > _SUBTRACTED * level > 0:
+        raise InputError(
+            f"{name_of(bias)}: its level is {median:.5g}, of which the overscan of "
+            f"{name_of(frame)} is {level:.5g}: it would be subtracted twice; give a bias made by "
+            "coronx_build_master_bias, or --overscan=none"
+        )
 
 
 def has_bias(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coronx.errors import InputError, name_of
-from coronx.models.ground_image import GroundImageModel
+from coronx.models.ground_image import ROLES, GroundImageModel
 
 __all__ = ["choose_master", "dark_ratio", "fitting_maps"]
 
@@ -103,6 +103,8 @@ def _fault(
 ) -> str | None:
     """Return why a master does not fit a frame; None if it does."""
     own, its, name = frame.meta.ground, master.meta.ground, name_of(master)
+    if kind in ROLES and its.image_type not in (None, kind):
+        return f"{name} is a {its.image_type}, not a {kind}"
     if tuple(master.shape) not in [tuple(shape) for shape in shapes]:
         return f"{name} has {_by(master.shape)} pixels, not {_by(shapes[0])}"
     binnings = [(m.binning_x, m.binning_y) for m in (own, its)]

@@ -13,10 +13,7 @@ from coronx.errors import InputError
 from coronx.ops.sky_image import SkyImage
 from coronx.refdata.star_flux import sum_of
 
-__all__ = ["UNITS", "in_frame_units", "jansky_of_image", "read_sky_image"]
-
-UNITS = ("contrast", "Jy", "MJy/sr")
-"""Of a pixel: its flux over the star's, its flux, or its surface brightness."""
+__all__ = ["in_frame_units", "jansky_of_image", "read_sky_image"]
 
 _SAME = {"jy/pixel": "jy", "jy/pix": "jy", "mjy/sr": "mjy/sr", "jy": "jy"}
 _ARCSEC = 3600.0
@@ -33,7 +30,8 @@ def read_sky_image(path: Path, *, unit: str, scale: float | None = None) -> SkyI
         PC or CD, in degrees unless CUNIT says otherwise), the star is at CRPIX, or in the middle if
         that is not there.
     unit : str
-        One of `UNITS`, which BUNIT must not contradict.
+        Of a pixel: contrast (its flux over the star's), Jy (its flux) or MJy/sr; BUNIT must not
+        contradict it.
     scale : float, optional
         Arcsec a pixel, whatever the header says: north is up then, and east left.
 
@@ -82,7 +80,7 @@ def in_frame_units(
     image : SkyImage
         The image.
     unit : str
-        Its unit, one of `UNITS`.
+        Its unit, as for `read_sky_image`.
     matrix : ndarray (2, 2)
         Pixels per arcsec of the frame.
     area : float

@@ -149,7 +149,9 @@ def _search(values: NDArray[np.float64], sigma: float, window: int) -> list[BadC
     made: list[BadColumn] = []
     for column in candidates:
         profile = values[:, column] - _beside(others, int(column), window)
-        first, last, height = _ends(profile, guess[column], float(offset[column]))
+        first, last, height, gain = _ends(profile, guess[column], float(offset[column]))
+        if gain < 0.5 * sigma**2:
+            continue  # no more than its likeliest part
         if last - first + 1 < min(_SHORTEST, ny):
             continue  # a star
         whole = bool(last - first + 1 >= _WHOLE * ny)
@@ -179,13 +181,13 @@ def _beside(others: NDArray[np.float64], column: int, window: int) -> NDArray[np
 
 def _ends(
     profile: NDArray[np.float64], guess: NDArray[np.int_], offset: float
-) -> tuple[int, int, float]:
-    """Return first and last row of a step, and its height."""
+) -> tuple[int, int, float, float]:
+    """Return first and last row of a step, its height, and the log of its likelihood."""
     known = profile[np.isfinite(profile)]
     if not known.size:
-        return int(guess[0]), int(guess[1]) - 1, offset
+        return int(guess[0]), int(guess[1]) - 1, offset, 0.0
     spread = max(float(mad_std(np.diff(known))) / 2.0**0.5, 1e-6 * abs(offset))
-    height, first, last = offset, int(guess[0]), int(guess[1]) - 1
+    height, first, last, likely = offset, int(guess[0]), int(guess[1]) - 1, 0.0
     for _ in range(3):
         # A star or a hot pixel counts no more than any other.
         limits = min(height, 0.0) - 3.0 * spread, max(height, 0.0) + 3.0 * spread
@@ -200,9 +202,9 @@ def _ends(
             start = 0
         if total[end] - total[-1] < _CHANCE:
             end = profile.size
-        first, last = start, end - 1
+        first, last, likely = start, end - 1, float(total[end] - total[start])
         height = _level(profile[first : last + 1], height)
-    return first, last, height
+    return first, last, height, likely
 
 
 def _level(values: NDArray[np.float64], before: float) -> float:

@@ -11,6 +11,7 @@ from coronx.ops.companion_linear import (
     inverse,
     linearised,
     normal_equations,
+    pair,
     psf_slopes,
 )
 from coronx.ops.companion_model import CompanionModel, Part
@@ -27,6 +28,7 @@ _DONE = 0.01  # sigma: steps below this end the iteration
 _PLAIN = 2  # steps made without the correlation of the speckles
 _STRAY = 0.3  # resolution elements from where the noise was measured
 _REACH = 1.5  # resolution elements from the guess, beyond which a fit has lost its source
+_ALIKE = 0.1  # of a step's square that may lie across the last move
 _LONGEST = 0.5  # resolution elements: longest step
 
 
@@ -51,7 +53,9 @@ class CompanionFit:
     dof : int
         Pixels less three.
     converged : bool
-        The last step was far below the errors, and the source within 1.5 FWHM of the guess.
+        The last step was far below the errors, and the source was not lost.
+    lost : bool
+        The fit ran farther than 1.5 FWHM from the guess: what it found is not what was looked for.
     snr : float
         Flux over its error. Below 3 the place means little, whatever its error.
     iterations : int
@@ -75,6 +79,7 @@ class CompanionFit:
     chi2: float
     dof: int
     converged: bool
+    lost: bool
     snr: float
     iterations: int
     errors: str
@@ -152,12 +157,12 @@ def fit_companion(
 
     def model_at(place: Array) -> CompanionModel:
         return CompanionModel(
-            parts, psf, _pair(place), fwhm=fwhm, half=half, known=others, kernel=kernel
+            parts, psf, pair(place), fwhm=fwhm, half=half, known=others, kernel=kernel
         )
 
     model, about = model_at(start), start
     element = fwhm / model.scale
-    view, pinned = model.view(_pair(start)), start
+    view, pinned = model.view(pair(start)), start
     place, flux, faint = find_start(model, view, start, element)
     flux = float(guess[2]) if len(guess) == 3 else flux
     converged = lost = close = False
@@ -166,17 +171,17 @@ def fit_companion(
     filters = None
     gain = np.eye(3)
     linear = all(part.linear for part in parts)
-    last = np.zeros(3)
+    last, move, pace = np.zeros(3), np.zeros(3), 1.0
     count = 0
     while True:
         if np.hypot(*(place - pinned)) * model.scale > _PINNED:
-            view, pinned, made = model.view(_pair(place)), place.copy(), None
-        if made is None or _far(made, place, flux, faint, model.scale):
+            view, pinned, made = model.view(pair(place)), place.copy(), None
+        if made is None or pace < 1.0 or _far(made, place, flux, faint, model.scale):
             left, slopes = linearised(model, view, place, flux, faint)
             filters = None if linear else psf_slopes(model, view, place, flux, faint)
             made = (place.copy(), flux)
         else:  # derivatives change little by a small step; what is left is exact all the same
-            left = view.values + model.response(view, _pair(place), -flux)
+            left = view.values + model.response(view, pair(place), -flux)
         matrix, vector, extra, gain, chi2, pixels = normal_equations(
             model, view, left, slopes, filters=filters, correlated=close
         )
@@ -190,7 +195,8 @@ def fit_companion(
         close = close or count >= _PLAIN or converged
         # A place that light hardly tells is held: the pull is lost where the step is small.
         step = inverse(matrix + np.diag([4.0 / element**2] * 2 + [0.0])) @ vector
-        step, last = _hastened(step, last, matrix), step
+        pace, last = _pace(step, last, move, matrix, pace), step
+        step = pace * step
         length = float(np.hypot(*step[:2]))
         step[:2] *= min(1.0, _LONGEST * element / max(length, 1e-300))
         moved = place + step[:2] - start
@@ -201,25 +207,26 @@ def fit_companion(
             moved, lost = moved / out, True
         else:
             lost = False
+        move = np.append(start + moved - place, step[2])
         place, flux = start + moved, flux + float(step[2])
         if close and np.hypot(*(place - about)) > _STRAY * element:
             # The noise must be that of the companion's own ring, with none of its light.
             model, about = model_at(place), place.copy()
-            view, pinned, made = model.view(_pair(place)), about, None
+            view, pinned, made = model.view(pair(place)), about, None
     own = covariance @ extra @ covariance
     done, samples = "covariance", np.nan
     total = covariance
     if errors == "annulus":
         found = annulus_errors(
-            model, view, slopes if filters is None else filters, gain, _pair(place), flux,
+            model, view, slopes if filters is None else filters, gain, pair(place), flux,
             known=others,
         )  # fmt: skip
         samples = found.samples
         if np.isfinite(found.covariance).all():
             done, total = "annulus", found.covariance
     return _result(
-        place, flux, total + own, covariance, chi2, pixels - 3, converged and not lost, count,
-        done, samples,
+        place, flux, total + own, covariance, chi2, pixels - 3, converged and not lost, lost,
+        count, done, samples,
     )  # fmt: skip
 
 
@@ -229,20 +236,24 @@ def _far(made: tuple[Array, float], place: Array, flux: float, faint: float, sca
     return moved > _OLD or abs(flux - made[1]) > max(_OLD * abs(made[1]), 0.5 * faint)
 
 
-def _hastened(step: Array, last: Array, matrix: Array) -> Array:
-    """Return a step, longer if it goes on where the last one went (Aitken's extrapolation).
+def _pace(step: Array, last: Array, move: Array, matrix: Array, before: float) -> float:
+    """Return by how much a step is to be longer or shorter, by what the last move came to.
 
-    Where modes change with the companion, steps may shrink slowly, each a share of the last.
+    A secant along the last move: of the `last` step a `move` was made, and this `step` is left.
+    A step in another direction is made no longer, and as short as the one `before` if that was.
+    Where modes change with the companion steps may shrink slowly, each a share of the last
+    (Aitken's case). Where speckles bend the peak, which its derivatives do not tell, they
+    overshoot, each turning the last one round, and would run away.
     """
-    before = float(last @ matrix @ last)
-    share = float(step @ matrix @ last) / before if before > 0.0 else 0.0
-    rest = step - share * last
-    alike = float(rest @ matrix @ rest) < 0.1 * float(step @ matrix @ step)
-    return step / (1.0 - share) if alike and 0.3 < share < 0.9 else step
-
-
-def _pair(place: Array) -> tuple[float, float]:
-    return float(place[0]), float(place[1])
+    size = float(move @ matrix @ move)
+    if size == 0.0:
+        return 1.0
+    now = float(step @ matrix @ move) / size
+    rest = step - now * move
+    if float(rest @ matrix @ rest) > _ALIKE * float(step @ matrix @ step):
+        return min(before, 1.0)
+    fall = float(last @ matrix @ move) / size - now  # of a step, by a move of one
+    return 1.0 / fall if 0.1 < fall < 0.7 or fall > 1.3 else 1.0
 
 
 def _result(
@@ -253,11 +264,12 @@ def _result(
     chi2: float,
     dof: int,
     converged: bool,
+    lost: bool,
     count: int,
     errors: str,
     samples: float,
 ) -> CompanionFit:
-    east, north = _pair(place)
+    east, north = pair(place)
     separation = float(np.hypot(east, north))
     outward = np.array([east, north]) / max(separation, 1e-300)
     across = np.array([north, -east]) / max(separation, 1e-300)
@@ -275,6 +287,7 @@ def _result(
         chi2,
         dof,
         converged,
+        lost,
         float(flux / np.sqrt(total[2, 2])),
         count,
         errors,

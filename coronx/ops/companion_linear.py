@@ -42,15 +42,15 @@ def linearised(
     moves = np.array([[step, 0.0], [0.0, step]])
     bright = flux if abs(flux) > _FAINT * faint else float(np.copysign(_FAINT * faint, flux))
     if all(part.linear for part in model.parts):
-        unit = model.response(view, _pair(place), 1.0)
-        by = [(model.response(view, _pair(place + move), 1.0) - unit) / step for move in moves]
+        unit = model.response(view, pair(place), 1.0)
+        by = [(model.response(view, pair(place + move), 1.0) - unit) / step for move in moves]
         slopes = np.stack([bright * by[0], bright * by[1], unit], axis=-1)
         return view.values - flux * unit, slopes
-    out = model.response(view, _pair(place), -flux)
-    base = out if bright == flux else model.response(view, _pair(place), -bright)
-    by = [(base - model.response(view, _pair(place + move), -bright)) / step for move in moves]
+    out = model.response(view, pair(place), -flux)
+    base = out if bright == flux else model.response(view, pair(place), -bright)
+    by = [(base - model.response(view, pair(place + move), -bright)) / step for move in moves]
     more = max(0.03 * abs(flux), 0.3 * faint)
-    by_flux = (out - model.response(view, _pair(place), -flux - more)) / more
+    by_flux = (out - model.response(view, pair(place), -flux - more)) / more
     return view.values + out, np.stack([*by, by_flux], axis=-1)
 
 
@@ -223,7 +223,8 @@ def equations_at(
     return matrix, vector, seen / max(possible, 1)
 
 
-def _pair(place: Array) -> tuple[float, float]:
+def pair(place: Array) -> tuple[float, float]:
+    """Return a place (east, north) as two numbers."""
     return float(place[0]), float(place[1])
 
 

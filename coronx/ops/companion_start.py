@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import spline_filter
 
-from coronx.ops.companion_linear import equations_at
+from coronx.ops.companion_linear import equations_at, pair
 from coronx.ops.companion_model import CompanionModel, View
 
 __all__ = ["find_start"]
@@ -45,7 +45,7 @@ def find_start(
     ValueError
         If there is no usable residual.
     """
-    unit = model.response(view, _pair(start), 1.0)
+    unit = model.response(view, pair(start), 1.0)
     splines = [[spline_filter(image)] for image in unit]
     images = model.images()
     best, place, flux, faint = 0.0, start, 0.0, 0.0
@@ -55,7 +55,7 @@ def find_start(
             break
         there = start + move
         matrix, vector, _ = equations_at(
-            model, view, splines, images, _pair(start), _pair(there), correlated=False
+            model, view, splines, images, pair(start), pair(there), correlated=False
         )
         if not matrix[0, 0] > 0.0:
             continue
@@ -69,7 +69,3 @@ def find_start(
             f"no usable residual at ({start[0]:.3f}, {start[1]:.3f}) arcsec, or the PSF is zero"
         )
     return place, flux, faint
-
-
-def _pair(place: Array) -> tuple[float, float]:
-    return float(place[0]), float(place[1])

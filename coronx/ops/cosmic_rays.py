@@ -14,6 +14,7 @@ __all__ = ["find_cosmic_rays", "saturated_stars"]
 
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _WINGS = 0.1  # of the saturation level: the median around a saturated star's pixels is above it
+_EDGE = 8  # pixels, more than half of its widest filter
 _ALL = np.ones((3, 3), dtype=bool)
 
 
@@ -85,10 +86,11 @@ def find_cosmic_rays(
     usual = float(np.median(variance[known]))
     variance[variance <= 0] = usual
     detect: Any = getattr(astroscrappy, "detect_cosmics")  # noqa: B009 - compiled, without types
+    # Its filters leave out the pixels at the edges: there the image goes on as its mirror image.
     found, _ = detect(
-        filled.astype(np.float32),
-        inmask=mask,
-        invar=variance.astype(np.float32),
+        np.pad(filled, _EDGE, mode="reflect").astype(np.float32),
+        inmask=np.pad(mask, _EDGE, mode="reflect"),
+        invar=np.pad(variance, _EDGE, mode="reflect").astype(np.float32),
         sigclip=sigclip,
         sigfrac=sigfrac,
         objlim=objlim,
@@ -98,7 +100,8 @@ def find_cosmic_rays(
         niter=niter,
         **options,
     )
-    return np.asarray(found, dtype=np.bool_) & ~mask
+    inside = slice(_EDGE, -_EDGE)
+    return np.asarray(found[inside, inside], dtype=np.bool_) & ~mask
 
 
 def saturated_stars(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = [
     "Gram",
     "KLBasis",
+    "basis_of",
     "columns",
     "form_modes",
     "gram_matrix",
@@ -207,12 +208,27 @@ def kl_basis(
     fit = np.arange(size) if used is None else np.flatnonzero(used)
     known = gram or gram_matrix(references, fit)
     weights, eigenvalues = kl_weights(known.matrix, truncate)
-    fit_modes = form_modes(references, known.means, weights, fit, fit.size)
-    if area is None or (used is not None and np.array_equal(area, used)):
+    at = fit if area is None else np.flatnonzero(area)
+    return basis_of(references, known.means, weights, eigenvalues, fit, at)
+
+
+def basis_of(
+    references: NDArray[np.floating],
+    means: Array,
+    weights: Array,
+    eigenvalues: Array,
+    fit: Index,
+    area: Index,
+) -> KLBasis:
+    """Return the basis that weights make of the references; shapes as in `KLBasis`.
+
+    Where the pixels fitted are those wanted, both are one array, by which others know it.
+    """
+    fit_modes = form_modes(references, means, weights, fit, fit.size)
+    if np.array_equal(fit, area):
         return KLBasis(fit, fit, fit_modes, fit_modes, weights, eigenvalues)
-    at = np.flatnonzero(area)
-    modes = form_modes(references, known.means, weights, at, fit.size)
-    return KLBasis(fit, at, fit_modes, modes, weights, eigenvalues)
+    modes = form_modes(references, means, weights, area, fit.size)
+    return KLBasis(fit, area, fit_modes, modes, weights, eigenvalues)
 
 
 def reference_scatter(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-__all__ = ["nmf_bases", "nmf_basis", "nmf_fit"]
+__all__ = ["nmf_bases", "nmf_fit"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -16,15 +16,15 @@ _SWEEPS = 5  # over the coefficients for each one over the components: they cost
 _FLOOR = 1e-12  # of the light: what is left below is rounding; so are Gram eigenvalues
 
 
-def nmf_basis(
+def nmf_bases(
     references: NDArray[np.floating],
     *,
-    components: int,
+    components: Sequence[int],
     used: Mask | None = None,
     iterations: int = 200,
     tolerance: float = 1e-3,
-) -> Array:
-    """Build non-negative components whose non-negative sums are like the references.
+) -> list[Array]:
+    """Build bases of non-negative components whose non-negative sums are like the references.
 
     Minimises the squared difference over the pixels that each reference has (weights 0 and 1
     in Zhu 2016, arXiv:1612.06037). As in Ren et al. 2018 (ApJ 852, 104) components are made one
@@ -35,8 +35,9 @@ def nmf_basis(
     ----------
     references : ndarray (nref, ny, nx)
         Reference images, without their background. Values that are not finite are missing.
-    components : int
-        Largest number of components, 1 or more.
+    components : sequence of int
+        Largest number of components of each basis, 1 or more; all are made for the price of the
+        largest, and each is what its number alone would give.
     used : ndarray of bool (ny, nx), optional
         Pixels that take part; all by default. Those missing in every reference never do.
     iterations : int
@@ -46,16 +47,16 @@ def nmf_basis(
 
     Returns
     -------
-    ndarray (K, ny, nx)
-        Components of unit norm, none negative, 0 where not used, in the order in which they were
-        made. K <= `components`: none is made once the references are reproduced. The first few
-        of them are not the best basis of their number; see `nmf_bases`.
+    list of ndarray (K, ny, nx)
+        For each number, components of unit norm, none negative, 0 where not used, in the order in
+        which they were made. K is at most that number: none is made once the references are
+        reproduced. The first few of many are not the best basis of their number.
 
     Raises
     ------
     ValueError
-        If `components` or `iterations` is less than 1, there is no reference or no pixel to use,
-        or the references have no light.
+        If a number of `components`, or `iterations`, is less than 1, there is no reference or no
+        pixel to use, or the references have no light.
 
     Notes
     -----
@@ -67,33 +68,6 @@ def nmf_basis(
     model's, which never makes the sum larger. A new component begins as the positive part
     of the leading singular vector of what is left (Boutsidis & Gallopoulos 2008, Pattern Recognit.
     41, 1350): nothing is random.
-    """
-    return nmf_bases(
-        references,
-        components=(components,),
-        used=used,
-        iterations=iterations,
-        tolerance=tolerance,
-    )[0]
-
-
-def nmf_bases(
-    references: NDArray[np.floating],
-    *,
-    components: Sequence[int],
-    used: Mask | None = None,
-    iterations: int = 200,
-    tolerance: float = 1e-3,
-) -> list[Array]:
-    """Build a basis for each of several numbers of components, for the price of the largest.
-
-    Parameters and errors are those of `nmf_basis`, but `components` is a sequence. Each basis
-    is what `nmf_basis` makes of its number alone.
-
-    Returns
-    -------
-    list of ndarray (K, ny, nx)
-        In the order of `components`.
     """
     if len(components) == 0 or min(components) < 1 or iterations < 1:
         raise ValueError(
@@ -133,7 +107,7 @@ def nmf_fit(targets: NDArray[np.floating], good: Mask, components: Array) -> tup
     good : ndarray of bool (n, ny, nx)
         Pixels that take part in each target's fit.
     components : ndarray (K, ny, nx)
-        As made by `nmf_basis`.
+        A basis as made by `nmf_bases`.
 
     Returns
     -------

@@ -11,7 +11,8 @@ __all__ = ["PooledNoise", "pooled_noise"]
 _MOST = 300_000  # pixels that are looked at
 _BIN = 3_000  # pixels to a level, at least
 _BINS = 30
-_KEPT = 0.99  # of a level's variances, if they are those of normal samples
+_APART = 6.0  # standard deviations of a pixel's mean, that a level reaches over
+_KEPT = 0.999  # of a level's variances, if they are those of normal samples
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def pooled_noise(frames: NDArray[np.floating], *, gain: float | None = None) -> 
     -----
     The scatter of the few samples of one pixel is a poor measure of their noise, and its MAD is
     often 0 where samples are whole numbers. Like pixels have like noise: their sample variances are
-    averaged. Those above the 99th percentile of a chi-squared distribution (cosmic rays, unsteady
+    averaged. Those above the 99.9th percentile of a chi-squared distribution (cosmic rays, unsteady
     pixels) are left out, and the mean is put right for that: the mean of a chi-squared variable
     of k degrees of freedom below q is k F_{k+2}(q) / F_k(q).
     """
@@ -71,15 +72,30 @@ def pooled_noise(frames: NDArray[np.floating], *, gain: float | None = None) -> 
     samples = samples[:, np.isfinite(samples).all(axis=0)]
     if not samples.shape[1]:
         raise ValueError("no pixel is good in all frames")
-    level = np.median(samples, axis=0)
+    level = samples.mean(axis=0)
     variance = samples.var(axis=0, ddof=1)
-    order = np.argsort(level)
-    parts = np.array_split(order, int(np.clip(order.size // _BIN, 1, _BINS)))
+    parts = _levels(level, np.sqrt(_mean_variance(variance, n - 1) / n))
     return PooledNoise(
         np.array([np.median(level[part]) for part in parts]),
         np.array([_mean_variance(variance[part], n - 1) for part in parts]),
         0.0 if gain is None else 1.0 / gain,
     )
+
+
+def _levels(level: NDArray[np.float64], noise: float) -> list[NDArray[np.int_]]:
+    """Return the pixels of each level: levels further apart than the noise makes them."""
+    order = np.argsort(level)
+    parts = np.array_split(order, int(np.clip(order.size // _BIN, 1, _BINS)))
+    made = [parts[0]]
+    for part in parts[1:]:
+        wide = level[made[-1][-1]] - level[made[-1][0]] >= _APART * noise
+        if wide:
+            made.append(part)
+        else:
+            made[-1] = np.concatenate([made[-1], part])
+    if len(made) > 1 and level[made[-1][-1]] - level[made[-1][0]] < _APART * noise:
+        made[-2:] = [np.concatenate(made[-2:])]
+    return made
 
 
 def _mean_variance(variances: NDArray[np.float64], free: int) -> float:

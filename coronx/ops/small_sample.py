@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtr, stdtrit
 
-__all__ = ["FIVE_SIGMA", "false_alarm", "five_sigma_equivalent", "threshold"]
+__all__ = ["FIVE_SIGMA", "false_alarm", "threshold"]
 
 Array = NDArray[np.float64]
 
@@ -45,11 +45,6 @@ def threshold(count: ArrayLike, *, false_alarm: float = FIVE_SIGMA) -> Array:
         raise ValueError(f"false_alarm must be a probability between 0 and 1, not {false_alarm}")
     freedom, inflation = _sample(count)
     return -cast("Array", stdtrit(freedom, false_alarm)) * inflation
-
-
-def five_sigma_equivalent(count: ArrayLike) -> Array:
-    """Return the factor on the sample scatter that is as rarely exceeded as five Gaussian sigma."""
-    return threshold(count, false_alarm=FIVE_SIGMA)
 
 
 def false_alarm(snr: ArrayLike, count: ArrayLike) -> Array:

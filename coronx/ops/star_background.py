@@ -58,10 +58,12 @@ def background_of(values: NDArray[Any], masked: Mask, *, box: int = 64) -> tuple
         )
     except ValueError:
         clipped = np.asarray(sigma_clip(good, sigma=3.0, maxiters=10, masked=False), np.float64)
-        level = np.full(values.shape, np.median(clipped))
-        return level, np.full(values.shape, max(float(np.std(clipped)), _TINY))
-    level, rms = (cast("Array", a) for a in (found.background, found.background_rms))
-    return level, np.maximum(rms, _LEAST * float(np.median(rms)) + _TINY)
+        level = np.full(values.shape, float(np.median(clipped)), np.float64)
+        return level, np.full(values.shape, max(float(np.std(clipped)), _TINY), np.float64)
+    level = np.array(cast("Array", found.background), np.float64)
+    rms = np.array(cast("Array", found.background_rms), np.float64)
+    floor = _LEAST * float(np.median(rms)) + _TINY
+    return level, np.where(rms > floor, rms, floor)
 
 
 def discs(shape: tuple[int, ...], x: Array, y: Array, *, radius: float) -> Mask:

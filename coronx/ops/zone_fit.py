@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coronx.ops.klip import Gram, Index, KLBasis, form_modes, gram_matrix, kl_weights
+from coronx.ops.klip import Gram, Index, KLBasis, basis_of, gram_matrix, kl_weights
 from coronx.ops.zones import Zone
 
 __all__ = [
@@ -243,12 +243,7 @@ def _basis(
     full = weights if every else np.zeros((some.size, weights.shape[1]))
     if not every:
         full[some] = weights
-    means, size = zone.gram.means, zone.fit.size
-    fit_modes = form_modes(references, means, full, zone.fit, size)
-    # One index if they are the same, by which others know it.
-    area = zone.fit if np.array_equal(zone.fit, zone.area) else zone.area
-    modes = fit_modes if area is zone.fit else form_modes(references, means, full, area, size)
-    return KLBasis(zone.fit, area, fit_modes, modes, full, eigenvalues)
+    return basis_of(references, zone.gram.means, full, eigenvalues, zone.fit, zone.area)
 
 
 def solve(basis: KLBasis, values: Array, use: Mask, truncate: Sequence[int], out: Array) -> None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from coronx.models.ground_image import GroundImageModel
 from coronx.models.ground_reading import open_frame
 from coronx.models.writing import write_whole
+from coronx.steps.ground._base import GroundGuest
 
 __all__ = ["Row", "digest_of", "is_made", "process_frames", "row_of"]
 
@@ -32,32 +33,32 @@ class Row:
     ----------
     steps : tuple of (type, dict)
         Classes of the steps and their parameters.
-    suffix : str
-        Of what comes of a frame.
+    folder : str
+        Where steps write what they write beside their products.
     """
 
     steps: tuple[tuple[type[Step], dict[str, Any]], ...]
-    suffix: str
+    folder: str
 
     def __call__(self, model: GroundImageModel) -> GroundImageModel:
         """Take an image through the steps."""
+        # Steps of a pipeline do not log all their parameters anew for each frame.
+        parent = GroundGuest(output_dir=self.folder)
         for kind, parameters in self.steps:
-            model = kind(**parameters).run(model)
+            model = kind(parent=parent, **parameters).run(model)
         return model
 
 
-def row_of(pipeline: Any, names: Iterable[str], suffix: str) -> Row:
+def row_of(pipeline: Any, names: Iterable[str]) -> Row:
     """Return the steps of a pipeline that are not skipped, as they are set."""
     chosen = [getattr(pipeline, name) for name in names]
     steps = [(type(step), _parameters(step)) for step in chosen if not step.skip]
-    return Row(tuple(steps), suffix)
+    return Row(tuple(steps), str(pipeline.own_folder()))
 
 
 def _parameters(step: Step) -> dict[str, Any]:
-    told = step.get_pars()
-    # What a step writes beside its product is written where the product is.
-    told |= {"output_dir": step.search_attr("output_dir"), "save_results": False}
-    return told | {"output_file": None}
+    # The product is written once, after the last step.
+    return step.get_pars() | {"output_dir": None, "output_file": None, "save_results": False}
 
 
 def digest_of(inputs: Sequence[str | Path], *recipe: Any) -> str:

@@ -67,9 +67,14 @@ class GroundPipeline(GroundGuest, Pipeline):
             if not step.skip and hasattr(step, "check_options"):
                 step.check_options()
         association = read_ground_association(path)
-        self.folder = Path(self.output_dir) if self.output_dir else Path.cwd()
+        self.folder = self.own_folder()
         check_folder(self.folder)
         return association
+
+    def own_folder(self) -> Path:
+        """Return the folder of the products."""
+        # Within another pipeline it is that pipeline's.
+        return Path(self.search_attr("output_dir") or ".")
 
     def product_path(self, name: str | Path, suffix: str) -> Path:
         """Return where a product goes that is named after a file."""
@@ -86,7 +91,7 @@ class GroundPipeline(GroundGuest, Pipeline):
         label: str,
     ) -> list[Path]:
         """Take each of some frames through steps of this pipeline, and return the products."""
-        row = row_of(self, names, suffix)
+        row = row_of(self, names)
         made = [self.product_path(path, suffix) for path in paths]
         twice = sorted({path.name for path in made if made.count(path) > 1})
         if twice:
@@ -103,7 +108,8 @@ class GroundPipeline(GroundGuest, Pipeline):
         if self.resume and is_made(path, digest):
             log.info("%s: made before of the same input in the same way; left as it is", path)
             return path
-        result: GroundImageModel = step.run([str(p) for p in inputs])
+        given = [str(p) for p in inputs]
+        result: GroundImageModel = step.run(given if len(given) > 1 else given[0])
         result.meta.digest = digest
         return Path(step.save_model(result, step.suffix, output_file=path.name, force=True))
 

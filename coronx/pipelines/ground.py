@@ -71,7 +71,7 @@ class GroundImagingPipeline(GroundPipeline):
                 continue
             step.workers, step.resume = self.workers, self.resume
             path = step.run(path)
-        self.folder = Path(self.output_dir) if self.output_dir else Path.cwd()
+        self.folder = self.own_folder()
         for product in read_ground_association(path).products:
             self._lines(product, pairs)
             self._picture(product)

@@ -23,7 +23,7 @@ from coronx.refdata.modes import CoronagraphMode, plain_mask_name
 from coronx.refdata.psf_data import find_data, instrument_name, stpsf_with
 from coronx.refdata.psf_focus import focus_of
 from coronx.refdata.psf_opd import Opd, choose_opd, sensing_files, set_opd
-from coronx.refdata.psf_propagation import Plane, Propagator
+from coronx.refdata.psf_propagation import Plane, Propagator, binned
 from coronx.refdata.psf_spectrum import band_weights
 
 __all__ = ["Optics", "read_optics"]
@@ -170,8 +170,8 @@ def _taken(
                 f"{instrument.name}: the table of the instrument's aberrations is zero throughout, "
                 "which stpsf takes for an opaque pupil; use a genuine table"
             )
-        field = _binned(amplitude * np.exp((2j * np.pi / wavelength) * opd))
-        weighted = _binned(stop)
+        field = binned(amplitude * np.exp((2j * np.pi / wavelength) * opd), _FINE)
+        weighted = binned(stop, _FINE)
         occulter, angle = next((p, a) for kind, p, a in layout if kind == "focus")
         planes.append(
             Plane(
@@ -179,7 +179,7 @@ def _taken(
                 weight=float(weight),
                 pupil=field,
                 stop=weighted,
-                after=_binned(after),
+                after=binned(after, _FINE),
                 focus=focus_of(occulter, mode, jacobian, angle, float(wavelength), mean),
             )
         )
@@ -271,10 +271,6 @@ class _Grid:
 def _opd_at(plane: Any, wavelength: float) -> NDArray[np.float64]:
     # Only NIRCam's aberrations depend on the wavelength.
     return plane.get_opd(wavelength) if hasattr(plane, "ctilt_long") else plane.opd
-
-
-def _binned(fine: NDArray) -> NDArray:
-    return fine.reshape(_SIZE, _FINE, _SIZE, _FINE).mean(axis=(1, 3))
 
 
 def _diffusion(stpsf: ModuleType, instrument: Any) -> float:

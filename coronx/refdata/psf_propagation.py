@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-__all__ = ["Focus", "Plane", "Propagator"]
+__all__ = ["Focus", "Plane", "Propagator", "binned"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ class _Kernels:
     flux: float
 
 
+def binned(array: NDArray, times: int) -> NDArray:
+    """Return the means of a square array over blocks of `times` by `times` points."""
+    count = array.shape[0] // times
+    return array.reshape(count, times, count, times).mean(axis=(1, 3))
+
+
 class Propagator:
     """Images of stars through given planes.
 
@@ -126,26 +132,21 @@ class Propagator:
 
     def coarser(self, times: int = 2) -> "Propagator":
         """Return a faster one: a pupil of fewer points, and every second of many wavelengths."""
-        count = self.axis.size // times
-
-        def binned(array: NDArray) -> NDArray:
-            return array.reshape(count, times, count, times).mean(axis=(1, 3))
-
         chosen = self.planes[1::2] or self.planes
         whole = sum(plane.weight for plane in chosen)
         planes = [
             replace(
                 plane,
                 weight=plane.weight / whole,
-                pupil=binned(plane.pupil),
-                stop=binned(plane.stop),
-                after=binned(plane.after),
+                pupil=binned(plane.pupil, times),
+                stop=binned(plane.stop, times),
+                after=binned(plane.after, times),
             )
             for plane in chosen
         ]
         return Propagator(
             planes,
-            self.axis.reshape(count, times).mean(axis=1),
+            self.axis.reshape(-1, times).mean(axis=1),
             scale=self.scale,
             fov=self.fov,
             oversample=self.oversample,

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coronx.errors import InputError
-from coronx.ops.stamp import OffAxisPsf, PsfImage, Stamp
+from coronx.ops.stamp import OffAxisPsf, PsfImage
 from coronx.refdata.filters import pivot_wavelength
 from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.stellar_colors import BANDS, flux_ratio
 from coronx.refdata.unocculted import UnoccultedStar, read_unocculted
+from coronx.refdata.unocculted_fit import fit_unocculted
 
 __all__ = [
     "StarFlux",
@@ -23,11 +23,7 @@ __all__ = [
     "sum_of",
 ]
 
-
 _COLOR_SIGMA = 0.05  # of a type's light between the band's wavelength and the filter's
-_STEP = 0.01  # pixels, of the differences that stand for derivatives
-_ROUNDS = 8
-_PLACE_DONE = 1e-4  # pixels
 _WAYS = (
     "give star_jy; or star_mag, star_band and spectral_type; or an exposure of the star beside the "
     "mask (unocculted); or one of target acquisition (acquisition, with its attenuation)"
@@ -237,7 +233,7 @@ def flux_from_unocculted(
         offset = np.subtract(mask_place or star.mask_place, star.mask_place)
         # Behind a neutral density no mask is near; otherwise the PSF has the mask in it.
         used = PsfImage(psf.kernel) if star.attenuated else psf
-        total, misfit = _fitted(star, used, np.add(star.place, offset))
+        total, misfit = fit_unocculted(star, used, np.add(star.place, offset))
         total /= star.transmission if star.attenuated else 1.0
         how = "fitted with the PSF"
     return StarFlux(
@@ -255,45 +251,6 @@ def jansky_of(total: float, pixel_area_sr: float) -> float:
 def sum_of(jansky: float, pixel_area_sr: float) -> float:
     """Return the sum of pixels in MJy/sr that a flux density in Jy makes."""
     return 1e-6 * jansky / pixel_area_sr
-
-
-def _fitted(
-    star: UnoccultedStar, psf: OffAxisPsf, place: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return the fitted flux, and the relative error that the PSF's misfit makes likely."""
-    # Whole pixels between the star's cut-out and the PSF's frame.
-    base = np.rint(place - star.center).astype(int)
-    center = np.array(star.center)
-    moves = _STEP * np.eye(2)
-    for _ in range(_ROUNDS):
-        here = _on(star, psf, center, base)
-        slopes = [(_on(star, psf, center + move, base) - here) / _STEP for move in moves]
-        terms = np.stack([here, *slopes, np.ones(here.shape)])
-        known = star.good & np.all(np.isfinite(terms), axis=0)
-        design, values = terms[:, known].T, star.image[known]
-        solved, *_ = np.linalg.lstsq(design, values, rcond=None)
-        total = float(solved[0])
-        if not total > 0:
-            raise InputError(f"{star.name}: the PSF does not fit its star; give another PSF")
-        change = np.clip(solved[1:3] / total, -0.5, 0.5)
-        center = center + change
-        if np.hypot(*change) < _PLACE_DONE:
-            break
-    left = values - design @ solved
-    weight = design[:, 0] / np.sum(design[:, 0] ** 2)
-    return total, float(np.sqrt(np.sum((weight * left) ** 2)) / total)
-
-
-def _on(
-    star: UnoccultedStar, psf: OffAxisPsf, center: NDArray[np.float64], base: NDArray[np.int_]
-) -> NDArray[np.float64]:
-    """Return the PSF on the pixels of the star's cut-out; NaN beyond the stamp."""
-    stamp = psf(float(base[0] + center[0]), float(base[1] + center[1]))
-    row, col = stamp.row - int(base[1]), stamp.col - int(base[0])
-    out, covered = np.zeros(star.image.shape), np.zeros(star.image.shape)
-    Stamp(stamp.values, row, col).add_to(out)
-    Stamp(np.ones(stamp.values.shape), row, col).add_to(covered)
-    return np.where(covered > 0, out, np.nan)
 
 
 def _positive(name: str, value: float) -> float:

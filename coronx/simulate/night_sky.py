@@ -105,7 +105,7 @@ def make_field(night: Night, *, rng: np.random.Generator) -> Field:
     margin = night.dither + 20
     x, y = rng.uniform(-margin, night.size - 1 + margin, size=(2, night.stars))
     # As many again for each magnitude fainter, roughly as in the Milky Way.
-    flux = np.minimum(60.0 * (1 - rng.uniform(size=night.stars)) ** -1.1, 8000.0)
+    flux = np.minimum(100.0 * (1 - rng.uniform(size=night.stars)) ** -1.1, 8000.0)
     flux[: len(_BRIGHT)] = _BRIGHT[: night.stars]
     x[: len(_BRIGHT)] = (np.array([0.2, 0.85, 0.6]) * night.size)[: night.stars]
     y[: len(_BRIGHT)] = (np.array([0.8, 0.3, 0.92]) * night.size)[: night.stars]

@@ -8,28 +8,20 @@ the same. By default the optics are those of `coronx.simulate`, and nothing else
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coronx.ops.centering import fit_star
-from coronx.ops.registration import Template
-from coronx.ops.symmetry import symmetry_center
-from coronx.refdata.filters import fwhm_pixels
 from coronx.refdata.modes import MODES
 from coronx.refdata.psf_model import star_model
-from coronx.refdata.star_prediction import ExpectedStar
-from coronx.refdata.transmission import transmission
 from coronx.simulate.drift import random_drift
-from coronx.simulate.optics import Coronagraph
 from coronx.simulate.stpsf_data import OPD, build_stpsf_data
 from coronx.simulate.wavefront import drift_opd, static_opd
-from tests.benchmarks.mirror_modes import mirror_modes
+from tests.benchmarks.centering_methods import estimators
+from tests.benchmarks.simulated_stars import FOV, SimulatedStar, trials
 
-__all__ = ["SimulatedStar", "Trial", "main", "trials"]
+__all__ = ["main"]
 
 CASES = (
     ("nircam-335r", "F335M"),
@@ -39,149 +31,8 @@ CASES = (
 )
 LEVELS = ((5, 1000), (10, 1000), (20, 1000), (5, 100))  # drift in nm, peak S/N
 GOALS = {5: 1.5, 10: 3.0, 20: 6.0}
-_FOV = 65
 _REACH = 60.0  # mas: the star is anywhere within
-_LIMIT = 150.0  # mas: how far off the star is searched
-_NEAR = 100.0  # the same, for symmetry: the step's default
 _STATIC = 65.0  # nm rms of the wavefront that data and model share
-
-
-class SimulatedStar:
-    """The star behind the mask by `coronx.simulate`, with the methods of `StarModel`."""
-
-    def __init__(self, mode: Any, filter_name: str, opd: Any = None, fov: int = _FOV) -> None:
-        center = (fov // 2, fov // 2)
-        self._optics = Coronagraph(mode, filter_name, shape=(fov, fov), center=center)
-        self.mode, self.fov = mode, fov
-        self.scale = (1e3 * mode.scale[0], 1e3 * mode.scale[1])
-        pupil = self.pupil = self._optics.pupil
-        self.pupil_x, self.pupil_y = np.meshgrid(pupil.u, pupil.v)
-        self.pupil_amplitude = pupil.amplitude
-        self.opd = np.zeros(pupil.amplitude.shape) if opd is None else opd
-
-    def moved(self, pixels: tuple[float, float]) -> "SimulatedStar":
-        assert not any(pixels)
-        return self
-
-    def image(self, offset: Any, opd_nm: Any = 0.0) -> np.ndarray:
-        place = np.array(self._optics.center) + np.asarray(offset) / self.scale
-        return self._optics.image(place, self.opd + 1e-9 * opd_nm)
-
-    def offset_images(self, offset: Any) -> np.ndarray:
-        steps = np.eye(2)
-        return np.stack([(self.image(offset + s) - self.image(offset - s)) / 2 for s in steps])
-
-    def mode_images(self, offset: Any, modes: np.ndarray) -> np.ndarray:
-        here = self.image(offset)
-        return np.stack([(self.image(offset, 2.0 * mode) - here) / 2.0 for mode in modes])
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One image: true offset in mas, data, variance and bad pixels."""
-
-    offset: np.ndarray
-    data: np.ndarray
-    variance: np.ndarray
-    bad: np.ndarray
-
-    def narrow(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        low = (self.data.shape[-1] - _FOV) // 2
-        cut = np.s_[None, low : low + _FOV, low : low + _FOV]
-        return self.data[cut], self.variance[cut], self.bad[cut]
-
-
-def trials(
-    image: Callable[[Any, Any], np.ndarray],
-    drift: Callable[[Any], np.ndarray],
-    offsets: np.ndarray,
-    peak: float,
-    rng: np.random.Generator,
-) -> Iterator[Trial]:
-    """Yield images with photon noise, a sky of 1 % of the peak, and 1 % of bad pixels."""
-    for offset in offsets:
-        light = image(offset, drift(rng))
-        unit = peak**2 / light.max()
-        electrons = light * unit
-        sky = 0.01 * peak**2
-        data = rng.poisson(electrons + sky) - sky
-        bad = rng.uniform(size=data.shape) < 0.01
-        data[bad] = np.where(rng.uniform(size=bad.sum()) < 0.5, np.nan, 20 * peak**2)
-        yield Trial(offset, data, electrons + sky, bad)
-
-
-def _correlated(weight: np.ndarray, star: Any) -> Callable[[Trial], np.ndarray]:
-    """Cross-correlation with the model, made anew where the star is found, three times."""
-
-    def find(trial: Trial) -> np.ndarray:
-        data, _, bad = trial.narrow()
-        offset = np.zeros(2)
-        for _ in range(3):
-            template = Template(star.image(offset), weight, max_shift=4.0)
-            filled = np.where(bad, 0.0, data)
-            offset = offset - template.register(filled, bad).shift[0] * star.scale
-        return offset
-
-    return find
-
-
-def _fitted(weight: np.ndarray, star: Any, predict: Any) -> Callable[[Trial], np.ndarray]:
-    first = star.image(np.zeros(2))
-
-    def find(trial: Trial) -> np.ndarray:
-        limit = _LIMIT / min(star.scale)
-        found = fit_star(*trial.narrow(), predict, first=first, weight=weight, limit=limit)
-        return found.offset[0] * star.scale
-
-    return find
-
-
-class _Symmetric:
-    """The centre of the halo's symmetry."""
-
-    def __init__(self, weight: np.ndarray, star: Any) -> None:
-        self._weight, self._scale = weight, np.array(star.scale)
-        self._middle = ((weight.shape[1] - 1) / 2, (weight.shape[0] - 1) / 2)
-
-    def __call__(self, trial: Trial, whole: bool = False) -> Any:
-        limit = _NEAR / min(self._scale)
-        found = symmetry_center(
-            trial.data[None], trial.bad[None],
-            weight=self._weight, guess=self._middle, limit=limit,
-        )  # fmt: skip
-        return found if whole else self.to_mas(found.place[0])
-
-    def to_mas(self, place: np.ndarray) -> np.ndarray:
-        return (place - self._middle) * self._scale
-
-
-class _Global(ExpectedStar):
-    """Predictions with ten modes of the whole mirror instead of the segments'."""
-
-    def _modes(self, offset: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        star = self._model
-        if self._shapes is None:
-            self._shapes = mirror_modes(star.pupil_x, star.pupil_y, star.pupil_amplitude)
-        return super()._modes(offset, shape)
-
-
-def _estimators(star: Any, bare: Any, mode: Any, name: str, wide: int) -> dict[str, Any]:
-    def through(fov: int) -> np.ndarray:
-        return transmission(mode, shape=(fov, fov), center=(fov // 2, fov // 2))
-
-    square = through(_FOV) ** 2
-    width = fwhm_pixels(None, name, float(np.mean(mode.scale)), diameter_m=6.5)
-    y, x = np.indices((wide, wide)) - wide // 2
-    halo = through(wide) * (np.hypot(x, y) < 20 * width)
-    return {
-        "correlation, no weight": _correlated(np.ones_like(square), star),
-        "correlation": _correlated(square, star),
-        "offset alone": _fitted(square, star, ExpectedStar(star, drift_nm=0.0)),
-        "and 10 modes": _fitted(square, star, _Global(star, drift_nm=10.0)),
-        "and 108 modes": _fitted(square, star, ExpectedStar(star, drift_nm=10.0)),
-        "no wavefront": _correlated(square, bare),
-        "symmetry": _Symmetric(halo, star),
-    }
 
 
 def _simulated(mode: Any, name: str, wide: int) -> tuple[Any, Any, Any, dict[str, Any]]:
@@ -200,8 +51,8 @@ def _simulated(mode: Any, name: str, wide: int) -> tuple[Any, Any, Any, dict[str
 def _stpsf(mode: Any, name: str, wide: int, folder: Path) -> tuple[Any, Any, Any, dict[str, Any]]:
     # The stand-in's wavefront, or else the example that comes with genuine data.
     opd = OPD if (folder / OPD).is_file() else None
-    star = star_model(mode, name, fov_pixels=_FOV, data_path=folder, opd=opd)
-    bare = star_model(mode, name, fov_pixels=_FOV, data_path=folder, opd="none")
+    star = star_model(mode, name, fov_pixels=FOV, data_path=folder, opd=opd)
+    bare = star_model(mode, name, fov_pixels=FOV, data_path=folder, opd="none")
     large = star_model(mode, name, fov_pixels=wide, data_path=folder, opd=opd)
     drifts = {"segments": lambda nm, rng: random_drift(large, nm, rng=rng)}
     return star, bare, large, drifts
@@ -214,7 +65,7 @@ def table(case: tuple[str, str], count: int, folder: Path | None) -> list[tuple[
     star, bare, large, drifts = (
         _simulated(mode, name, wide) if folder is None else _stpsf(mode, name, wide, folder)
     )
-    known = _estimators(star, bare, mode, name, wide)
+    known = estimators(star, bare, mode, name, wide)
     rng = np.random.default_rng(7)
     radius, angle = _REACH * np.sqrt(rng.uniform(size=count)), rng.uniform(0, 2 * np.pi, count)
     offsets = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
@@ -244,7 +95,6 @@ HEAD = (
     "mask, filter", "drift", "nm", "S/N", "correlation, no weight", "correlation",
     "offset alone", "and 10 modes", "and 108 modes", "no wavefront", "goal",
 )  # fmt: skip
-
 _SYMMETRY = (
     ("nircam-210r", "F182M"), ("nircam-210r", "F210M"), ("nircam-swb", "F210M"),
     ("nircam-335r", "F250M"), ("nircam-335r", "F335M"), ("nircam-335r", "F356W"),
@@ -260,7 +110,7 @@ def symmetry_row(case: tuple[str, str], count: int) -> tuple[str, ...]:
     mode, name = MODES[case[0]], case[1]
     wide = 121
     star = SimulatedStar(mode, name, fov=wide)
-    find = _estimators(star, star, mode, name, wide)["symmetry"]
+    find = estimators(star, star, mode, name, wide)["symmetry"]
     rng = np.random.default_rng(9)
     offsets = rng.uniform(-40.0, 40.0, (count, 2))
     figures = []

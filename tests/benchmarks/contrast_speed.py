@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from scipy.special import j1
 
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.flux_grid import FluxGrid
@@ -19,6 +18,7 @@ from coronx.ops.stamp import PsfImage
 from coronx.ops.subtracted import Subtracted
 from tests.benchmarks.frames import make_frames
 from tests.benchmarks.timing import interleaved, markdown, ratio, without_kernel
+from tests.point_sources import airy
 
 __all__ = ["main"]
 
@@ -74,7 +74,8 @@ def simulated(repeats: int, nsci: int = 20, nref: int = 200, size: int = 320) ->
     middle = (size - 1) / 2
     matrices = np.tile(np.diag([-1.0, 1.0]) / 0.063, (nsci, 1, 1))
     setting = {"star": (middle, middle), "matrices": matrices, "truncate": _MODES}
-    psf = PsfImage(_airy(_FWHM, 10))
+    light = airy((21, 21), 10, 10, _FWHM / 1.029)
+    psf = PsfImage(light / light.sum())
     grid = FluxGrid(size // 2, 0.063)
     with_errors = {"truncate": (_MODES,)}
     fast = partial(_contrast, psf=psf, grid=grid, fwhm=0.063 * _FWHM, star_flux=1e7)
@@ -180,13 +181,6 @@ def _contrast(part: Subtracted, psf: PsfImage, grid: FluxGrid, fwhm: float, star
     limits = contrast_map(found, fwhm=fwhm, star_flux=star_flux)
     separations = np.arange(fwhm, grid.half * grid.scale, fwhm)
     return limits, curve_of(limits, found, separations, fwhm=fwhm, star_flux=star_flux)
-
-
-def _airy(fwhm: float, half: int) -> np.ndarray:
-    y, x = np.indices((2 * half + 1, 2 * half + 1)) - half
-    z = np.maximum(np.hypot(x, y) * 1.029 * np.pi / fwhm, 1e-6)
-    image = (2 * j1(z) / z) ** 2
-    return image / image.sum()
 
 
 if __name__ == "__main__":

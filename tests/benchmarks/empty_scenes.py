@@ -57,7 +57,7 @@ def simulated_fields(
     rolls: int,
     seed: int,
     cache: Path,
-    core: float | None = 1.0,
+    core: float | None = 1.5,  # as coronx_detect has it after RDI
     modes: int = 50,
 ) -> Iterator[Field]:
     """Yield flux maps after RDI of a scene's star at one or two rolls; no companion is there.

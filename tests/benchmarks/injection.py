@@ -58,27 +58,33 @@ def places(count: int, low: float = 0.25, high: float = 1.0) -> list[tuple[float
     return [(r * np.sin(a), r * np.cos(a)) for r, a in zip(radii, angles, strict=True)]
 
 
-def fit_one(
-    naco: Naco, place: tuple[float, float], flux: float, rng: np.random.Generator
-) -> CompanionFit:
-    """Put a companion in, subtract, and fit from a guess that is half an FWHM off."""
+def fit_one(naco: Naco, place: tuple[float, float], flux: float, angle: float) -> CompanionFit:
+    """Put a companion in, subtract, and fit from a guess half an FWHM off at an angle."""
     part = naco.subtracted(naco.with_companion(*place, flux))
-    angle = rng.uniform(0.0, 2.0 * np.pi)
     off = 0.5 * FWHM * SCALE
     guess = (place[0] + off * np.cos(angle), place[1] + off * np.sin(angle))
     return fit_companion([part], naco.psf, guess=guess, fwhm=FWHM)
 
 
 def recover(
-    naco: Naco, where: list[tuple[float, float]], snr: float, error: tuple[np.ndarray, np.ndarray]
+    naco: Naco,
+    where: list[tuple[float, float]],
+    snr: float,
+    error: tuple[np.ndarray, np.ndarray],
+    *,
+    angle: float | None = None,
 ) -> Recovery:
-    """Fit companions of a given S/N at places, one at a time."""
+    """Fit companions of a given S/N at places, one at a time, from guesses half an FWHM off.
+
+    They are off in any direction, or all in that of an angle (radians, from east to north).
+    """
     rng = np.random.default_rng(1)
     truth, found, sigma, converged = [], [], [], []
     unit = np.array([1.0 / SCALE, 1.0 / SCALE, 1.0])
     for place in tqdm(where, desc=f"S/N {snr:g}"):
         flux = snr * np.exp(np.interp(np.hypot(*place), error[0], np.log(error[1])))
-        fit = fit_one(naco, place, flux, rng)
+        off = rng.uniform(0.0, 2.0 * np.pi) if angle is None else angle
+        fit = fit_one(naco, place, flux, off)
         truth.append([*place, flux] * unit)
         found.append([fit.east, fit.north, fit.flux] * unit)
         sigma.append(fit.sigma * unit)
@@ -93,7 +99,7 @@ def peer_companion(naco: Naco) -> np.ndarray:
     """
     angle, r = np.radians(240.0), 30.5 * SCALE
     place = (-r * np.cos(angle), r * np.sin(angle))
-    fit = fit_one(naco, place, 400.0 * APERTURE, np.random.default_rng(2))
+    fit = fit_one(naco, place, 400.0 * APERTURE, 1.6)
     return np.array([
         [1e3 * fit.separation, 1e3 * fit.separation_sigma],
         [(fit.pa + 90.0) % 360.0, fit.pa_sigma],
@@ -112,8 +118,9 @@ def main() -> None:
     for (value, error), (peer, other) in zip(peer_companion(naco), _PEER, strict=True):
         print(f"{value:.2f} +- {error:.2f}; peer {peer} +- {other}", flush=True)
     error = flux_noise(naco)[1]
-    for snr in (20.0, 5.0):
-        done = recover(naco, places(options.count), snr, error)
+    for snr, angle in ((20.0, None), (20.0, 1.0), (5.0, None), (5.0, 1.0)):
+        done = recover(naco, places(options.count), snr, error, angle=angle)
+        print("guesses off in", "any direction" if angle is None else f"that of {angle:.1f} rad")
         print(done.report(), flush=True)
         out = (done.found - done.truth) / done.sigma
         print(np.round(np.c_[np.hypot(*done.truth[:, :2].T), out, done.converged], 2), flush=True)

@@ -11,6 +11,7 @@ from scipy.signal import fftconvolve
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap, flux_map
 from coronx.ops.klip import kl_basis
+from tests import point_sources
 
 SCALE = 0.063
 
@@ -50,10 +51,7 @@ def matrix(angle: float = 0.0, scale: float = SCALE) -> np.ndarray:
 
 def gaussian(shape, x, y, fwhm):
     """Return a Gaussian PSF of unit flux."""
-    rows, cols = np.indices(shape)
-    width = fwhm / 2.3548
-    light = np.exp(-0.5 * ((cols - x) ** 2 + (rows - y) ** 2) / width**2)
-    return light / (2.0 * np.pi * width**2)
+    return point_sources.gaussian(shape, x, y, fwhm / 2.3548)
 
 
 def gaussian_kernel(fwhm: float, half: int = 7) -> np.ndarray:

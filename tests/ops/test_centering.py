@@ -6,7 +6,7 @@ from coronx.refdata.modes import MODES
 from coronx.refdata.star_prediction import ExpectedStar
 from coronx.refdata.transmission import transmission
 from coronx.simulate.wavefront import drift_opd, static_opd
-from tests.benchmarks.centering import SimulatedStar, trials
+from tests.benchmarks.simulated_stars import SimulatedStar, trials
 
 MODE = MODES["nircam-335r"]
 FOV = 65

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coronx.ops.companion_fit import fit_companion
+from coronx.ops.companion_fit import _pace, fit_companion
 from tests.ops.companion_scenes import (
     FWHM,
     SCALE,
@@ -73,6 +73,51 @@ def test_a_guess_may_be_a_resolution_element_off(scene, direction):
     best, found = fit(*scene), fit(*scene, guess=guess)
     assert found.converged
     assert (np.abs(away(found) - away(best)) < 0.2 * best.sigma).all()
+
+
+def test_a_source_too_far_away_is_lost(scene):
+    guess = np.add(TRUTH[:2], (1.9 * FWHM * SCALE, 0.0))
+    found = fit(*scene, guess=guess)
+    assert found.lost
+    assert not found.converged
+    assert not fit(*scene).lost
+
+
+def test_steps_are_paced_by_what_the_last_one_came_to():
+    step, across = np.array([1.0, 0.5, 0.0]), np.array([0.5, -1.0, 0.0])
+    metric = np.eye(3)
+    # A move of the whole step that turns it round, or leaves half of it; a new direction.
+    assert _pace(-1.2 * step, step, step, metric, 1.0) == pytest.approx(1.0 / 2.2)
+    assert _pace(0.5 * step, step, step, metric, 1.0) == pytest.approx(2.0)
+    assert _pace(across, step, step, metric, 2.0) == 1.0
+    assert _pace(across, step, step, metric, 0.4) == 0.4
+    # The same secant after a move of less than half: the rest is what the derivatives say.
+    assert _pace(0.1 * step, step, 0.45 * step, metric, 0.45) == pytest.approx(0.5)
+    assert _pace(step, np.zeros(3), np.zeros(3), metric, 1.0) == 1.0
+
+
+class Overshooting(LinearPart):
+    """A subtraction whose answer to light moves by less than half of what its place does.
+
+    Derivatives made of small differences are too small, and steps too long by more than twofold.
+    """
+
+    linear = False
+
+    def response(self, psf, east, north, flux=1.0, *, half):
+        there = np.array([east, north])
+        grid = 0.3 * SCALE * np.floor(there / (0.3 * SCALE))
+        moved = grid + (there - grid) * 0.4
+        return super().response(psf, *moved, flux, half=half)
+
+
+def test_steps_that_overshoot_are_shortened(scene):
+    parts, psf = scene
+    made = [Overshooting(p.frames, p.err, p.modes, p.star, p.matrices) for p in parts]
+    best, found = fit(parts, psf), fit(made, psf)
+    assert found.converged
+    assert np.hypot(found.east - best.east, found.north - best.north) < 0.3 * SCALE
+    assert found.flux == pytest.approx(best.flux, rel=0.05)
 
 
 @pytest.mark.parametrize("kernel", ["matern", "gaussian"])

@@ -25,6 +25,10 @@ def test_line_kept_and_stars_gone(scene, match):
     assert left.size >= 10
     assert np.median(np.abs(left)) < 0.015
     assert abs(np.mean(left)) < 0.02
+    if match == "psf":
+        bright = left_of_stars(result.data, images, 4.2, faintest=2e4)
+        assert bright.size >= 5
+        assert np.abs(bright).max() < 0.02
     assert result.stars >= 10
     assert result.residual < 0.03
 

@@ -4,7 +4,7 @@ import pytest
 from coronx.ops.contrast import contrast_curve, contrast_map
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import flux_map
-from coronx.ops.small_sample import five_sigma_equivalent
+from coronx.ops.small_sample import threshold
 from tests.ops.subtracted_frames import SCALE, Frames, Source, gaussian, gaussian_kernel, matrix
 
 PIXELS = 2.3
@@ -37,7 +37,7 @@ def test_white_noise_has_the_limit_that_follows_from_it():
     sigma = 3.0 / np.sqrt(2.0 * (KERNEL**2).sum())
     far = curve.separation > 4.0 * FWHM
     assert np.nanmedian(curve.sigma[far]) == pytest.approx(sigma, rel=0.05)
-    expected = five_sigma_equivalent(2.0 * np.pi * curve.separation / FWHM)
+    expected = threshold(2.0 * np.pi * curve.separation / FWHM)
     inside = (curve.separation > FWHM) & (curve.separation < 38 * SCALE)
     np.testing.assert_allclose(curve.factor[inside], expected[inside], rtol=0.12)
     np.testing.assert_allclose(curve.calibrated, curve.factor * curve.sigma / 1e5)

@@ -99,3 +99,17 @@ def test_the_original_fine_structure_and_limits():
 def test_an_image_that_is_all_bad_is_refused():
     with pytest.raises(ValueError, match="no good pixel"):
         find_cosmic_rays(np.zeros((9, 9)), np.ones((9, 9)), np.ones((9, 9), bool))
+
+
+@pytest.mark.parametrize("row", [0, 1, 2])
+def test_hits_at_the_edges_are_found_and_stars_there_are_kept(row):
+    rng = np.random.default_rng(3)
+    y, x = np.indices((60, 60))
+    data = rng.normal(100.0, 5.0, (60, 60))
+    star = 8000.0 * np.exp(-0.5 * ((x - 40) ** 2 + (y - 4) ** 2) / 1.5**2)
+    data += star
+    data[row, 10:13] += 400.0
+    err = np.sqrt(25.0 + star)
+    found = find_cosmic_rays(data, err, np.zeros((60, 60), bool))
+    assert found[row, 10:13].all()
+    assert not found[:12, 30:50].any()

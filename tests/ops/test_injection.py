@@ -4,17 +4,13 @@ import pytest
 from coronx.ops.injection import image_light, photon_noise, point_light, variance_per_flux
 from coronx.ops.sky_image import SkyImage
 from coronx.ops.stamp import MaskedPsf, PsfImage
+from tests.point_sources import gaussian
 
 SHAPE = (60, 64)
 ROWS, COLS = np.indices(SHAPE)
 
 
-def gaussian(x, y, sigma=1.3, shape=SHAPE):
-    rows, cols = np.indices(shape)
-    return np.exp(-0.5 * ((cols - x) ** 2 + (rows - y) ** 2) / sigma**2) / (2 * np.pi * sigma**2)
-
-
-PSF = PsfImage(gaussian(15, 15, shape=(31, 31)))
+PSF = PsfImage(gaussian((31, 31), 15, 15, 1.3))
 THROUGH = 0.3 + 0.005 * COLS + 0.004 * ROWS
 
 
@@ -23,12 +19,12 @@ def test_a_point_source_keeps_its_flux():
     light = point_light(PSF, places, 7.0, SHAPE)
     np.testing.assert_allclose(light.sum(axis=(1, 2)), 7.0, rtol=1e-6)
     for image, (x, y) in zip(light, places, strict=True):
-        np.testing.assert_allclose(image, 7.0 * gaussian(x, y), atol=5e-5)
+        np.testing.assert_allclose(image, 7.0 * gaussian(SHAPE, x, y, 1.3), atol=5e-5)
 
 
 def test_at_the_edge_what_hangs_over_is_lost():
     (light,) = point_light(PSF, np.array([[0.0, 30.0]]), 1.0, SHAPE)
-    np.testing.assert_allclose(light, gaussian(0.0, 30.0), atol=1e-6)
+    np.testing.assert_allclose(light, gaussian(SHAPE, 0.0, 30.0, 1.3), atol=1e-6)
 
 
 def test_a_mask_takes_from_it():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coronx.ops.images import Images
-from coronx.ops.nmf import nmf_basis, nmf_fit
+from coronx.ops.nmf import nmf_bases, nmf_fit
 from coronx.ops.psf_subtraction import subtract_psf
 from coronx.ops.shift import shift_image
 from coronx.ops.stamp import Stamp
@@ -57,7 +57,7 @@ def test_it_is_the_non_negative_fit_by_the_components_of_the_references(seen):
     done = subtract_psf(targets, references, truncate=(1, 2, K), method="nmf", with_model=True)
     assert done.modes == done.truncate == (1, 2, K)
     for k, count in enumerate(done.truncate):
-        components = nmf_basis(references.data, components=count)
+        (components,) = nmf_bases(references.data, components=(count,))
         expected = nmf_fit(targets.data, targets.good, components)[0]
         np.testing.assert_allclose(done.model[k], expected, rtol=1e-5, atol=1e-3)
         np.testing.assert_allclose(done.residual[k], targets.data - done.model[k], atol=1e-3)
@@ -66,7 +66,7 @@ def test_it_is_the_non_negative_fit_by_the_components_of_the_references(seen):
 
 def test_a_component_without_a_share_is_no_part_of_the_model(seen):
     references, targets = seen
-    components = nmf_basis(references.data, components=K)
+    (components,) = nmf_bases(references.data, components=(K,))
     data = targets.data.copy()
     data[0] = 300.0 * components[0] + 500.0 * components[1]
     data[0] -= 100.0 * components[2]
@@ -103,7 +103,7 @@ def test_err_is_the_scatter_over_noise_realisations(means, missing, zones):
 
 def test_the_hosts_error_is_the_scatter_of_the_references(seen):
     references, targets = seen
-    components = nmf_basis(references.data, components=K)
+    (components,) = nmf_bases(references.data, components=(K,))
     left = references.data - nmf_fit(references.data, references.good, components)[0]
     done = subtract(targets, references, K, method="nmf", propagate=False)
     np.testing.assert_allclose(done.err[1], left.std(axis=0), rtol=1e-4)

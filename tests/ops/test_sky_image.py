@@ -3,14 +3,10 @@ import pytest
 
 from coronx.ops.sky_image import SkyImage, seen_through
 from coronx.ops.stamp import PsfImage
+from tests.point_sources import gaussian
 
 SCALE = 0.063
 UP = np.diag([-0.05, 0.05])  # east left, north up
-
-
-def gaussian(size, x, y, sigma):
-    rows, cols = np.indices((size, size))
-    return np.exp(-0.5 * ((cols - x) ** 2 + (rows - y) ** 2) / sigma**2) / (2 * np.pi * sigma**2)
 
 
 def turned(degrees):
@@ -19,7 +15,7 @@ def turned(degrees):
     return np.array([[-cos, sin], [sin, cos]]) / SCALE
 
 
-KERNEL = gaussian(41, 20, 20, 1.3)
+KERNEL = gaussian((41, 41), 20, 20, 1.3)
 
 
 def one_point(east, north, flux=1.0):
@@ -36,7 +32,7 @@ def test_a_point_is_the_psf_on_its_place(roll, place):
     star, matrix = (33.37, 30.81), turned(roll)
     seen = seen_through(image, star=star, matrix=matrix, shape=(64, 70), kernel=KERNEL)
     x, y = np.array(star) + matrix @ sky
-    wanted = 3.0 * gaussian(70, x, y, 1.3)[:64]
+    wanted = 3.0 * gaussian((70, 70), x, y, 1.3)[:64]
     assert np.abs(seen - wanted).max() < 2e-4 * wanted.max()
 
 
@@ -71,7 +67,7 @@ def test_flux_and_place_are_kept_at_any_scale(step):
     center = np.array([(seen * cols).sum(), (seen * rows).sum()]) / seen.sum()
     np.testing.assert_allclose(center, star + matrix @ [0.4, -0.2], atol=0.01)
     x, y = star + matrix @ [0.4, -0.2]
-    wanted = 5.0 * gaussian(96, x, y, np.hypot(0.3 / SCALE, 1.3))
+    wanted = 5.0 * gaussian((96, 96), x, y, np.hypot(0.3 / SCALE, 1.3))
     # A coarse pixel is a square, and as wide.
     assert np.abs(seen - wanted).max() < (0.005 if step < 0.1 else 0.1) * wanted.max()
 
@@ -94,7 +90,7 @@ def test_what_lies_beyond_the_frame_is_seen_by_its_wings_alone():
     outside = seen_through(
         image, star=(-4.0, 30.0), matrix=turned(0.0), shape=(64, 64), kernel=KERNEL
     )
-    wanted = gaussian(80, 4.0, 30.0, 1.3)[:64, 8:72]
+    wanted = gaussian((80, 80), 4.0, 30.0, 1.3)[:64, 8:72]
     np.testing.assert_allclose(outside, wanted, atol=1e-5)
     far = seen_through(image, star=(-40.0, 30.0), matrix=turned(0.0), shape=(64, 64), kernel=KERNEL)
     assert np.abs(far).max() < 1e-9

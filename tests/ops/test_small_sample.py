@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from coronx.ops.small_sample import FIVE_SIGMA, false_alarm, five_sigma_equivalent, threshold
+from coronx.ops.small_sample import FIVE_SIGMA, false_alarm, threshold
 
 
 def test_definition_of_mawet_et_al():
     # Their eq. 9: six elements at 1 lambda/D leave five, and four degrees of freedom.
     expected = t.isf(norm.sf(5.0), 4) * np.sqrt(1.0 + 1.0 / 5.0)
-    assert five_sigma_equivalent(6.0) == pytest.approx(expected, rel=1e-12)
+    assert threshold(6.0) == pytest.approx(expected, rel=1e-12)
 
 
 def test_many_elements_are_gaussian():
-    assert five_sigma_equivalent(1e7) == pytest.approx(5.0, abs=1e-4)
+    assert threshold(1e7) == pytest.approx(5.0, abs=1e-4)
     assert threshold(1e7, false_alarm=norm.sf(3.0)) == pytest.approx(3.0, abs=1e-4)
 
 
@@ -33,7 +33,7 @@ def test_samples_of_noise_exceed_it_as_often_as_said():
 
 @pytest.mark.parametrize("count", [2.9, 0.0, np.nan])
 def test_too_few_elements_give_nothing(count):
-    assert np.isnan(five_sigma_equivalent(count))
+    assert np.isnan(threshold(count))
     assert np.isnan(false_alarm(5.0, count))
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.special import j1
 
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import flux_map
@@ -10,6 +9,7 @@ from coronx.ops.images import Images
 from coronx.ops.subtracted import Subtracted
 from coronx.ops.zones import annular_zones
 from tests.ops.subtracted_frames import SCALE, Source, matrix
+from tests.point_sources import airy
 
 SIZE, NREF, FWHM, HALF, FLUX = 61, 12, 2.3, 10, 300.0
 MIDDLE = SIZE // 2
@@ -18,15 +18,8 @@ PLACES = [(5, 4), (-9, 2), (3, -14), (MIDDLE - 4, 0)]  # pixels to the east and 
 EDGE = PLACES[-1]  # where a third of the PSF is beyond the frame
 
 
-def airy():
-    """Return a PSF with rings, of unit flux."""
-    y, x = np.indices((2 * HALF + 1, 2 * HALF + 1)) - HALF
-    z = np.maximum(np.hypot(x, y) * 1.029 * np.pi / FWHM, 1e-6)
-    image = (2.0 * j1(z) / z) ** 2
-    return image / image.sum()
-
-
-PSF = airy()
+PSF = airy((2 * HALF + 1, 2 * HALF + 1), HALF, HALF, FWHM / 1.029)
+PSF /= PSF.sum()
 
 
 def scene():

@@ -5,13 +5,14 @@ from functools import cached_property
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
 
 from coronx.simulate import Night, SimulatedNight
 
 NIGHT = Night(
-    size=256,
+    size=320,
     filters=("R", "G"),
-    stars=90,
+    stars=80,
     hot_pixels=150,
     dead_pixels=6,
     overscan=16,
@@ -31,7 +32,10 @@ class KnownNight:
     def hdus(self) -> dict[str, np.ndarray]:
         """Images and tables of the truth."""
         with fits.open(self.made.truth_file) as hdus:
-            return {hdu.name: np.array(hdu.data) for hdu in hdus[1:]}
+            return {
+                hdu.name: np.array(hdu.data) if hdu.is_image else Table(hdu.data).as_array()
+                for hdu in hdus[1:]
+            }
 
     @property
     def bias(self) -> np.ndarray:

@@ -20,7 +20,8 @@ def assert_within_errors(model, truth):
     beyond = (np.abs(blocks) > 2).mean(axis=1)
     assert beyond.max() < _BEYOND + 4.5 * np.sqrt(_BEYOND / count)
     assert (np.abs(far) > 2).mean() == pytest.approx(_BEYOND, abs=0.01)
-    assert np.abs(blocks.mean(axis=1)).max() < 4.5 / np.sqrt(count)
+    # Rows share the error of their overscan's level, which is a tenth of that of a pixel.
+    assert np.abs(blocks.mean(axis=1)).max() < 4.5 / np.sqrt(count) + 0.1
     assert np.abs(far).max() < 6
 
 

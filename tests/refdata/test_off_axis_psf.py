@@ -6,17 +6,14 @@ from coronx.errors import InputError
 from coronx.refdata.off_axis_psf import off_axis_psf, read_psf_image
 from coronx.refdata.transmission import transmission
 from coronx.simulate.stpsf_data import OPD
-from tests.refdata.unocculted_exposure import MODE, airy, exposure
+from tests.point_sources import airy
+from tests.refdata.unocculted_exposure import MODE, exposure
+
+pytestmark = pytest.mark.usefixtures("no_optics")
 
 FRAME = (200, 220)
 PLACE = (95.0, 101.5)
 SOURCES = "data_path.*psf_file.*unocculted"
-
-
-@pytest.fixture(autouse=True)
-def no_stpsf(monkeypatch):
-    for name in ("STPSF_PATH", "WEBBPSF_PATH"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def _psf(**options):

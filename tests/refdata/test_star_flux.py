@@ -14,7 +14,8 @@ from coronx.refdata.star_flux import (
 )
 from coronx.refdata.transmission import transmission
 from coronx.refdata.unocculted import read_unocculted
-from tests.refdata.unocculted_exposure import AREA, MODE, PLACE, TOTAL, airy, exposure
+from tests.point_sources import airy
+from tests.refdata.unocculted_exposure import AREA, MODE, PLACE, TOTAL, exposure
 
 TRUE = 1e6 * TOTAL * AREA
 

@@ -9,13 +9,9 @@ from coronx.refdata.psf_file import StarImage
 from coronx.refdata.psf_opd import EXAMPLE
 from coronx.refdata.star_models import StarModels
 
+pytestmark = pytest.mark.usefixtures("no_optics")
+
 MODE = MODES["nircam-335r"]
-
-
-@pytest.fixture(autouse=True)
-def no_optics(monkeypatch):
-    for name in ("STPSF_PATH", "WEBBPSF_PATH"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ import pytest
 
 from coronx.errors import InputError
 from coronx.refdata.unocculted import read_unocculted
-from tests.refdata.unocculted_exposure import AREA, MODE, PLACE, SKY, TOTAL, airy, exposure
+from tests.point_sources import airy
+from tests.refdata.unocculted_exposure import AREA, MODE, PLACE, SKY, TOTAL, exposure
 
 
 def _check(star, *, tolerance=0.003):

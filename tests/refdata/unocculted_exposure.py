@@ -1,23 +1,16 @@
 """An exposure of a star beside a mask, of known truth, with blemishes."""
 
 import numpy as np
-from scipy.special import j1
 from stdatamodels.jwst.datamodels import CubeModel
 
 from coronx.refdata.modes import MODES
+from tests.point_sources import airy
 
 MODE = MODES["nircam-335r"]
 PLACE = (201.3, 118.6)  # of the star
 TOTAL = 4.0e4  # MJy/sr
 SKY = 1.5
 AREA = 9.2e-14
-
-
-def airy(shape, x0, y0, width=2.25):
-    """Return a PSF of unit sum over an infinite image, its central hole that of JWST's size."""
-    y, x = np.indices(shape)
-    z = np.pi * np.hypot(x - x0, y - y0) / width + 1e-9
-    return (2 * j1(z) / z) ** 2 * np.pi / (4 * width**2)
 
 
 def exposure(*, nints=4, place=PLACE, blemishes=True, factor=1.0, noise=0.5):

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from astropy import wcs
 from astropy.io import fits
 from jwst.datamodels import ModelContainer
 from jwst.outlier_detection import OutlierDetectionStep
@@ -11,39 +10,8 @@ from jwst.resample import ResampleStep
 from stdatamodels.jwst import datamodels
 
 from coronx.simulate.exposures import simulate
-from coronx.simulate.scene import SCENES, Companion
-
-MIRI = replace(SCENES["miri-4qpm"], integrations=3, references=3, wavelengths=2)
-
-
-@pytest.fixture(scope="module")
-def miri(tmp_path_factory):
-    return simulate(tmp_path_factory.mktemp("miri"), MIRI)
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    """A NIRCam scene without a star to speak of, noise or flaws: what is left is the companion."""
-    scene = replace(
-        SCENES["nircam-round"],
-        star_jy=1.0,
-        companions=(Companion(2.5, 40.0, 10.0),),
-        disk=None,
-        integrations=1,
-        references=0,
-        wavelengths=1,
-        read_noise_mjy_sr=0.001,
-        sky_mjy_sr=0,
-        bad_pixel_fraction=0,
-        cosmic_rays=0,
-        missed_cosmic_rays=0,
-        nan_edge_pixels=0,
-    )
-    return simulate(tmp_path_factory.mktemp("clean"), scene)
-
-
-def _truth(result, path):
-    return next(e for e in result.truth["exposures"] if e["file"] == path.name)
+from coronx.simulate.scene import SCENES
+from tests.simulate.short_scenes import MIRI
 
 
 def test_files_association_and_truth(miri):
@@ -128,84 +96,6 @@ def test_integrations_scatter_by_err_far_from_the_star(miri):
         values = pull[corner][good[corner]]
     spread = 0.7413 * np.subtract(*np.percentile(values, [75, 25]))
     assert spread == pytest.approx(1, abs=0.03)
-
-
-def test_both_wcs_put_star_and_companion_where_the_truth_does(miri):
-    star = miri.truth["star"]
-    (companion,) = miri.truth["companions"]
-    for path in miri.science:
-        truth = _truth(miri, path)
-        header = fits.getheader(path, "SCI")
-        plane = wcs.WCS(header, naxis=2)
-        with datamodels.open(path) as model:
-            to_sky = model.meta.wcs
-            for place, body in (
-                (truth["star_pixel"], star),
-                (truth["companions"][0]["pixel"], companion),
-            ):
-                ra, dec = body["ra_deg"], body["dec_deg"]
-                assert plane.wcs_world2pix([[ra, dec]], 0)[0] == pytest.approx(place, abs=0.01)
-                assert to_sky.invert(ra, dec) == pytest.approx(place, abs=0.01)
-            assert to_sky.bounding_box is not None
-            assert np.ravel(plane.wcs_pix2world([[10, 200]], 0)) == pytest.approx(
-                to_sky(10, 200), abs=1e-3 / 3.6e6
-            )
-
-
-def test_companion_is_in_the_image_where_the_truth_says(clean):
-    for path in clean.science:
-        (source,) = _truth(clean, path)["companions"]
-        image = fits.getdata(path, "SCI")[0]
-        x, y = source["pixel"]
-        window = np.s_[round(y) - 4 : round(y) + 5, round(x) - 4 : round(x) + 5]
-        yy, xx = np.indices(image.shape)
-        core = np.exp(-0.5 * ((xx - x) ** 2 + (yy - y) ** 2) / 1.5**2)[window] * image[window]
-        found = np.sum(xx[window] * core) / core.sum(), np.sum(yy[window] * core) / core.sum()
-        assert found == pytest.approx((x, y), abs=0.05)
-        assert image.max() == pytest.approx(source["peak_mjy_sr"], rel=0.01)
-
-
-def test_rolls_turn_the_companion_clockwise_on_the_detector(clean):
-    angles = []
-    for path in clean.science:
-        truth = _truth(clean, path)
-        dx, dy = np.subtract(truth["companions"][0]["pixel"], truth["star_pixel"])
-        # East lies to the left of north in JWST's images: count from +y through -x.
-        angles.append(np.degrees(np.arctan2(-dx, dy)))
-        expected = 40.0 - truth["roll_deg"] - SCENES["nircam-round"].coronagraph.v3_idl_y_angle
-        assert angles[-1] == pytest.approx(expected, abs=0.5)
-    assert angles[1] - angles[0] == pytest.approx(-10.0, abs=0.3)
-
-
-def test_reference_and_science_speckles_agree(miri):
-    around = np.s_[:, 100:126, 108:134]
-
-    def star(path):
-        with datamodels.open(path) as model:
-            good = ((model.dq & 1) == 0) & np.isfinite(model.data)
-            image = np.ma.median(np.ma.array(model.data, mask=~good)[around], axis=0)
-        return image.filled(np.ma.median(image)).ravel()
-
-    for reference in miri.psf:
-        assert np.corrcoef(star(miri.science[0]), star(reference))[0, 1] > 0.9
-
-
-def test_guide_star_error_displaces_the_wcs_and_nothing_else(tmp_path):
-    small = replace(MIRI, integrations=1, references=1, wavelengths=1)
-    true = simulate(tmp_path / "true", small)
-    wrong = simulate(tmp_path / "wrong", replace(small, guide_star_error_arcsec=0.05))
-    shifts = []
-    for a, b in zip(true.science, wrong.science, strict=True):
-        assert np.array_equal(fits.getdata(a, "SCI"), fits.getdata(b, "SCI"), equal_nan=True)
-        plane = wcs.WCS(fits.getheader(b, "SCI"), naxis=2)
-        star, truth = true.truth["star"], _truth(wrong, b)
-        ra, dec = plane.wcs_pix2world([truth["star_pixel"]], 0)[0]
-        east = (ra - star["ra_deg"]) * np.cos(np.radians(dec)) * 3600
-        error = [east, (dec - star["dec_deg"]) * 3600]
-        assert error == pytest.approx(list(truth["wcs_error_arcsec"].values()), abs=1e-5)
-        assert np.hypot(*error) == pytest.approx(0.05, abs=1e-5)
-        shifts.append(error)
-    assert not np.allclose(*shifts, atol=0.005)
 
 
 def test_the_seed_decides_everything(tmp_path):

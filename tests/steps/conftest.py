@@ -47,6 +47,14 @@ def aligned(target, stack):
 
 
 @pytest.fixture(scope="session")
+def ring():
+    """Return where the stars of `make_exposure` are bright, beside the mask."""
+    y, x = np.indices((320, 320))
+    radius = np.hypot(x - 149.2, y - 173.6)
+    return (radius > 12) & (radius < 40)
+
+
+@pytest.fixture(scope="session")
 def gaussian_psf(tmp_path_factory):
     """File with the PSF of `make_exposure`'s companions."""
     y, x = np.indices((21, 21)) - 10.0

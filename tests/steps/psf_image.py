@@ -3,16 +3,13 @@
 import numpy as np
 from astropy.io import fits
 
+from tests.point_sources import gaussian
+
 SIGMA = 1.2
 
 
-def gaussian(shape, x, y, sigma=SIGMA):
-    rows, cols = np.indices(shape)
-    return np.exp(-0.5 * ((cols - x) ** 2 + (rows - y) ** 2) / sigma**2) / (2 * np.pi * sigma**2)
-
-
 def write_psf(path):
-    fits.PrimaryHDU(gaussian((31, 31), 15, 15)).writeto(path)
+    fits.PrimaryHDU(gaussian((31, 31), 15, 15, SIGMA)).writeto(path)
     return str(path)
 
 

@@ -311,6 +311,11 @@ def test_frames_that_cannot_be_calibrated_are_refused(tmp_path, made):
         ApplyMastersStep.call(path, **made)
 
 
+def test_a_flat_is_no_bias(frame, made):
+    with pytest.raises(InputError, match=r"flat.fits is a flat, not a bias"):
+        ApplyMastersStep.call(frame, bias=made["flat"])
+
+
 def test_two_biases_of_one_frame_are_too_many(tmp_path, made, frame):
     with pytest.raises(InputError, match=r"2 bias images fit: .* coronx_build_master_bias"):
         ApplyMastersStep.call(frame, bias=[made["bias"], made["bias"]])

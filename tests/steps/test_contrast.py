@@ -6,7 +6,7 @@ from jwst import datamodels
 from stdatamodels.jwst.datamodels import ContrastModel
 
 from coronx.errors import InputError
-from coronx.ops.small_sample import five_sigma_equivalent
+from coronx.ops.small_sample import threshold
 from coronx.steps.coron.contrast import ContrastStep
 from tests.steps.subtracted_rolls import TRUTH
 
@@ -30,7 +30,7 @@ def test_limits_are_those_of_the_noise(subtracted_rolls, gaussian_psf):
     full = known & (table["separation"] > 0.4) & (table["separation"] < 1.0)
     np.testing.assert_allclose(
         table["factor"][full],
-        five_sigma_equivalent(2.0 * np.pi * table["separation_ld"][full]),
+        threshold(2.0 * np.pi * table["separation_ld"][full]),
         rtol=0.15,
     )
     assert (table["calibrated"] >= 0.99 * table["raw"])[known].all()
@@ -47,6 +47,16 @@ def test_a_known_companion_is_no_noise(subtracted_rolls, gaussian_psf):
     at = np.abs(masked.limits["separation"] - 1.5).argmin()
     levels = [m.limits["calibrated"][at] for m in (masked, small, fooled)]
     assert levels[0] < levels[1] <= levels[2]
+
+
+def test_a_companion_is_taken_out_beyond_its_mask(subtracted_rolls, gaussian_psf):
+    options = {"companions": [PLACE], "companion_radius": 0.5}
+    taken = run(subtracted_rolls, gaussian_psf, **options).limits
+    masked = run(subtracted_rolls, gaussian_psf, **options, remove_companions=False).limits
+    clear = run(subtracted_rolls, gaussian_psf, companions=[PLACE], companion_radius=4.0).limits
+    at = np.abs(masked["separation"] - 1.5).argmin()
+    assert masked["calibrated"][at] > 1.3 * clear["calibrated"][at]
+    assert taken["calibrated"][at] == pytest.approx(clear["calibrated"][at], rel=0.1)
 
 
 def test_options_of_noise_and_threshold(subtracted_rolls, gaussian_psf):

@@ -14,14 +14,6 @@ TOTAL = TRUTH[0] * 2.0 * np.pi * 1.2**2
 
 
 @pytest.fixture(scope="module")
-def psf_file(tmp_path_factory):
-    y, x = np.indices((21, 21)) - 10.0
-    path = tmp_path_factory.mktemp("psf") / "psf.fits"
-    fits.writeto(path, np.exp(-0.5 * (x**2 + y**2) / 1.2**2).astype("f4"))
-    return str(path)
-
-
-@pytest.fixture(scope="module")
 def products(references, make_exposure):
     """Two rolls of a star with a companion, subtracted, and the references aligned to each."""
     stack = StackRefsStep.call([m.copy() for m in references])
@@ -40,8 +32,8 @@ def run(products, psf_file, **options):
     return ExtractStep.call(*products, **options)
 
 
-def test_the_companion_is_measured(products, psf_file):
-    result = run(products, psf_file, star_jy=2.0, star_jy_sigma=0.1)
+def test_the_companion_is_measured(products, gaussian_psf):
+    result = run(products, gaussian_psf, star_jy=2.0, star_jy_sigma=0.1)
     (row,) = result.companions
     assert row["converged"]
     for name, truth in zip(("east", "north"), TRUTH[1:], strict=True):
@@ -56,8 +48,8 @@ def test_the_companion_is_measured(products, psf_file):
     assert getattr(result, "companion_samples", None) is None
 
 
-def test_products_are_a_model_and_a_table(products, psf_file, tmp_path):
-    step = ExtractStep(guess=[1.25, -0.93, 1e-5], psf_file=psf_file)
+def test_products_are_a_model_and_a_table(products, gaussian_psf, tmp_path):
+    step = ExtractStep(guess=[1.25, -0.93, 1e-5], psf_file=gaussian_psf)
     step.output_dir = str(tmp_path)
     result = step.run(*products)
     step.save_model(result, output_file="target_f356w")
@@ -71,15 +63,15 @@ def test_products_are_a_model_and_a_table(products, psf_file, tmp_path):
     assert table["converged"][0]
 
 
-def test_the_star_is_somewhere(products, psf_file, caplog):
-    (plain,) = run(products, psf_file).companions
+def test_the_star_is_somewhere(products, gaussian_psf, caplog):
+    (plain,) = run(products, gaussian_psf).companions
     assert plain["star_sigma"] == 0.0
     assert caplog.text.count("how well the star's place is known") == 1
     told = [model.copy() for model in products[0]]
     for model, error in zip(told, (0.3, 0.4), strict=True):
         model.meta.coronx.star_error_x, model.meta.coronx.star_error_y = error, 0.5
     reduction = ExtractStep().open_reduction(told, products[1])
-    (row,) = run((reduction,), psf_file).companions
+    (row,) = run((reduction,), gaussian_psf).companions
     mas = 1e3 * reduction.scale_arcsec * np.sqrt((0.09 + 0.16 + 2.0 * 0.25) / 4.0)
     assert row["star_sigma"] == pytest.approx(mas)
     for name in ("east", "north", "separation"):
@@ -87,14 +79,14 @@ def test_the_star_is_somewhere(products, psf_file, caplog):
     turn = np.degrees(np.arctan2(1e-3 * mas, row["separation"]))
     assert row["pa_sigma"] == pytest.approx(np.hypot(plain["pa_sigma"], turn))
     assert row["covariance_east_north"] == pytest.approx(plain["covariance_east_north"])
-    (other,) = run((reduction,), psf_file, star_sigma=0.0).companions
+    (other,) = run((reduction,), gaussian_psf, star_sigma=0.0).companions
     assert other["east_sigma"] == pytest.approx(plain["east_sigma"])
 
 
 @pytest.mark.parametrize("sampler", ["emcee", "dynesty"])
-def test_a_posterior_is_sampled(products, psf_file, sampler):
+def test_a_posterior_is_sampled(products, gaussian_psf, sampler):
     pytest.importorskip(sampler)
-    result = run(products, psf_file, sampler=sampler, emcee_steps=200, live_points=50)
+    result = run(products, gaussian_psf, sampler=sampler, emcee_steps=200, live_points=50)
     (row,) = result.companions
     for name in ("east", "north", "flux", "separation", "pa"):
         low, high = row[f"{name}_low"], row[f"{name}_high"]
@@ -106,11 +98,11 @@ def test_a_posterior_is_sampled(products, psf_file, sampler):
     assert set(samples["number"]) == {1}
 
 
-def test_every_candidate_is_fitted(products, psf_file, tmp_path):
+def test_every_candidate_is_fitted(products, gaussian_psf, tmp_path):
     table = QTable({"east": [1.22, -1.5, 30.0], "north": [-0.92, 0.8, 0.0], "snr": [9.0, 5.0, 5.0]})
     table.write(tmp_path / "cand.ecsv", format="ascii.ecsv")
     found = run(
-        products, psf_file, guess=None, candidates=str(tmp_path / "cand.ecsv"),
+        products, gaussian_psf, guess=None, candidates=str(tmp_path / "cand.ecsv"),
         errors="covariance", kernel="matern", fit_radius=2.0,
     ).companions  # fmt: skip
     assert found["number"].tolist() == [1, 2, 3]
@@ -121,6 +113,17 @@ def test_every_candidate_is_fitted(products, psf_file, tmp_path):
     assert np.isnan(found["ring_samples"]).all()
 
 
+def test_a_fit_that_runs_away_says_so(products, psf_file, caplog):
+    pixel = 0.063
+    guess = [TRUTH[1] + 4.3 * pixel, TRUTH[2]]  # 1.9 FWHM from a bright companion
+    (row,) = run(products, psf_file, guess=guess).companions
+    assert row["lost"]
+    assert not row["converged"]
+    assert np.isnan([row["flux"], row["separation"], row["east_sigma"]]).all()
+    assert (row["east"], row["north"]) == tuple(guess)
+    assert "ran farther than 1.5 FWHM" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
@@ -129,12 +132,12 @@ def test_every_candidate_is_fitted(products, psf_file, tmp_path):
         ({"guess": None, "candidates": "none.ecsv"}, r"none\.ecsv"),
     ],
 )
-def test_bad_input_is_refused(products, psf_file, options, match):
+def test_bad_input_is_refused(products, gaussian_psf, options, match):
     with pytest.raises(InputError, match=match):
-        run(products, psf_file, **options)
+        run(products, gaussian_psf, **options)
 
 
-def test_a_table_without_places_is_refused(products, psf_file, tmp_path):
+def test_a_table_without_places_is_refused(products, gaussian_psf, tmp_path):
     QTable({"ra": [1.0]}).write(tmp_path / "x.ecsv", format="ascii.ecsv")
     with pytest.raises(InputError, match="no column east and north"):
-        run(products, psf_file, guess=None, candidates=str(tmp_path / "x.ecsv"))
+        run(products, gaussian_psf, guess=None, candidates=str(tmp_path / "x.ecsv"))

@@ -13,7 +13,8 @@ from coronx.models.star_places import record_places
 from coronx.refdata.modes import MODES
 from coronx.refdata.star_flux import sum_of
 from coronx.refdata.transmission import transmission
-from tests.steps.psf_image import gaussian, ring, write_model, write_psf
+from tests.point_sources import gaussian
+from tests.steps.psf_image import SIGMA, ring, write_model, write_psf
 
 MODE = MODES["nircam-335r"]
 AREA = (0.063 / 206264.806) ** 2
@@ -40,7 +41,7 @@ def expected(model, separation, angle, jansky, star=None):
     low = through[int(y) : int(y) + 2, int(x) : int(x) + 2]
     part = np.array([1 - x % 1, x % 1])
     share = float(np.array([1 - y % 1, y % 1]) @ low @ part)
-    return share * sum_of(jansky, AREA) * gaussian(model.shape[-2:], x, y), (x, y)
+    return share * sum_of(jansky, AREA) * gaussian(model.shape[-2:], x, y, SIGMA), (x, y)
 
 
 def same_light(added, wanted, loose=2e-4):

@@ -13,13 +13,6 @@ def subtracted(target, aligned):
     return KlipStep.call(target, aligned)
 
 
-@pytest.fixture(scope="module")
-def ring():
-    y, x = np.indices((320, 320))
-    radius = np.hypot(x - 149.2, y - 173.6)
-    return (radius > 12) & (radius < 40)
-
-
 def test_the_star_is_gone(target, subtracted, ring):
     for n in range(2):
         good = ring & np.isfinite(subtracted.data[n]) & (target.dq[n] == 0)

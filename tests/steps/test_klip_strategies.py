@@ -17,13 +17,6 @@ PLACE = np.array([60.0, 1.6, -1.2])
 AT = f"2.0:{np.degrees(np.arctan2(1.6, -1.2)):.2f}"
 
 
-@pytest.fixture(scope="module")
-def ring():
-    y, x = np.indices((320, 320))
-    radius = np.hypot(x - 149.2, y - 173.6)
-    return (radius > 12) & (radius < 40)
-
-
 def run(model, references, **options):
     return KlipStep.call(model, references, **options)
 

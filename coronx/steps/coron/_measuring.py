@@ -13,6 +13,7 @@ from coronx.errors import InputError, name_of
 from coronx.models.association import read_association
 from coronx.models.pointing import find_star, mask_place
 from coronx.models.reduction import Reduction, open_references
+from coronx.models.tables import Column, write_table
 from coronx.ops.stamp import OffAxisPsf
 from coronx.refdata.modes import CoronagraphMode
 from coronx.refdata.off_axis_psf import off_axis_psf
@@ -56,6 +57,7 @@ class MeasuringStep(CoronStep):
     """
 
     spec = MEASURING
+    beside: tuple[str, Sequence[Column]] | None = None  # the product's table saved as ECSV, too
 
     def open_reduction(self, subtracted: Any, references: Any = None) -> Reduction:
         """Return a star's subtraction.
@@ -87,6 +89,15 @@ class MeasuringStep(CoronStep):
             self.set_primary_input(models[0], exclusive=False)  # a list has no name
         stacks = [self._open_stack(item) for item in _several(references)]
         return Reduction.of(models, stacks)
+
+    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Save the product, and its table beside it as ECSV."""
+        saved = super().save_model(model, *args, **kwargs)
+        for path in saved if isinstance(saved, list) else [saved]:
+            if path is not None and self.beside is not None:
+                name, columns = self.beside
+                write_table(Path(path).with_suffix(".ecsv"), getattr(model, name), columns)
+        return saved
 
     def psfs(self, reduction: Reduction) -> list[OffAxisPsf]:
         """Return the PSF of a source beside the mask in each exposure.

@@ -1,7 +1,7 @@
 """Contrast limits: how faint a companion would have been seen beside the star."""
 
 import logging
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,12 @@ from coronx.models.flux_products import (
 from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
-from coronx.models.tables import write_table
+from coronx.ops.companion_removal import remove_companions
 from coronx.ops.contrast import contrast_map, curve_of
+from coronx.ops.flux_map import FluxMap
+from coronx.ops.ring_noise import masked_places
 from coronx.ops.small_sample import FIVE_SIGMA
+from coronx.ops.stamp import OffAxisPsf
 from coronx.steps.coron._measuring import MEASURING, MeasuringStep
 
 __all__ = ["ContrastStep", "known_companions"]
@@ -44,6 +47,7 @@ class ContrastStep(MeasuringStep):
     """
 
     class_alias = "coronx_contrast"
+    beside = ("limits", LIMITS)
 
     spec = (
         """
@@ -51,6 +55,7 @@ class ContrastStep(MeasuringStep):
         outer = float(default=None)  # Half of the map's side in arcsec; by default it holds the whole frame
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
+        remove_companions = boolean(default=True)  # Take their light out of the exposures first, as fitted there: their lobes reach beyond that radius
         robust = boolean(default=False)  # Noise by median absolute deviation
         filter_radius = float(default=None,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter, 0: the whole PSF; by default 1.5, with ADI and ARDI 0.8
         suffix = string(default='limits')  # Suffix of the product
@@ -85,9 +90,15 @@ class ContrastStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs)
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
         unit, fwhm = jansky(reduction), reduction.fwhm_arcsec
         known = known_companions(self, reduction)
+        options = {"outer": self.outer, "filter_radius": self.filter_radius}
+        fluxes = map_fluxes(reduction, psfs, **options)
+        if known and self.remove_companions:
+            parts = _without(reduction, psfs, fluxes, known, star.jansky / unit)
+            fluxes = map_fluxes(
+                reduction, psfs, **options, parts=parts, throughput=fluxes.throughput
+            )
         common = {"fwhm": fwhm, "star_flux": star.jansky / unit, "masked": known}
         limits = contrast_map(fluxes, **common, false_alarm=chance, robust=self.robust)
         grid = fluxes.grid
@@ -122,13 +133,6 @@ class ContrastStep(MeasuringStep):
         _tell(table)
         return result
 
-    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Save the product, and its curve beside it as ECSV."""
-        path = super().save_model(model, *args, **kwargs)
-        if isinstance(path, str | Path):
-            write_table(Path(path).with_suffix(".ecsv"), model.limits, LIMITS)
-        return path
-
 
 def known_companions(step: Any, reduction: Reduction) -> list[tuple[float, float, float]]:
     """Return (east, north, radius) in arcsec of companions that a step is to leave out."""
@@ -139,6 +143,33 @@ def known_companions(step: Any, reduction: Reduction) -> list[tuple[float, float
         (away * np.sin(np.radians(angle)), away * np.cos(np.radians(angle)), radius)
         for away, angle in found
     ]
+
+
+def _without(
+    reduction: Reduction,
+    psfs: Sequence[OffAxisPsf],
+    fluxes: FluxMap,
+    known: Sequence[tuple[float, float, float]],
+    star_flux: float,
+) -> list[Any]:
+    """Return the exposures' subtractions with the light of known companions taken out."""
+    near = 0.5 * reduction.fwhm_arcsec
+    height = []
+    for east, north, _ in known:
+        found = fluxes.flux[masked_places(fluxes.grid, [(east, north, near)])]
+        height.append(np.max(found[np.isfinite(found)], initial=-np.inf))
+    places = [known[k][:2] for k in np.argsort(height)[::-1]]
+    fwhm = reduction.fwhm_arcsec / reduction.scale_arcsec
+    done = remove_companions(reduction.parts, psfs, places, fwhm=fwhm)
+    for place, fit in zip(places, done.fits, strict=True):
+        if fit is None:
+            log.info('Companion at %.2f": too faint to take out; masked alone', np.hypot(*place))
+        else:
+            log.info(
+                'Companion at %.3f", %.2f deg: contrast %.3g, taken out', fit.separation, fit.pa,
+                fit.flux / star_flux,
+            )  # fmt: skip
+    return done.parts
 
 
 def _tell(table: np.ndarray) -> None:

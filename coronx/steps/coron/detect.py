@@ -1,7 +1,6 @@
 """Find companions beside the star."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from coronx.models.flux_products import (
 from coronx.models.pointing import find_star, sky_of
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
-from coronx.models.tables import write_table
 from coronx.ops.detection import Candidate, Detections, find_candidates
 from coronx.ops.stim import Stim, stim
 from coronx.steps.coron._measuring import MEASURING, PLACING, MeasuringStep
@@ -47,6 +45,7 @@ class DetectStep(MeasuringStep):
     """
 
     class_alias = "coronx_detect"
+    beside = ("candidates", CANDIDATES)
 
     spec = (
         """
@@ -132,13 +131,6 @@ class DetectStep(MeasuringStep):
             len(found.candidates), found.threshold, self.false_alarm,
         )  # fmt: skip
         return result
-
-    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Save the product, and its table beside it as ECSV."""
-        path = super().save_model(model, *args, **kwargs)
-        if isinstance(path, str | Path):
-            write_table(Path(path).with_suffix(".ecsv"), model.candidates, CANDIDATES)
-        return path
 
 
 def _table(

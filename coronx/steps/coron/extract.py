@@ -11,7 +11,6 @@ from coronx.errors import InputError, name_of
 from coronx.models.companions import COMPANIONS, candidate_places, schema
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
-from coronx.models.tables import write_table
 from coronx.ops.companion_fit import CompanionFit, fit_companion
 from coronx.ops.companion_sampling import CompanionSamples, sample_companion
 from coronx.steps.coron._measuring import MEASURING, PLACING, MeasuringStep
@@ -31,6 +30,7 @@ class ExtractStep(MeasuringStep):
     """
 
     class_alias = "coronx_extract"
+    beside = ("companions", COMPANIONS)
 
     spec = (
         """
@@ -95,12 +95,20 @@ class ExtractStep(MeasuringStep):
                 fit = fit_companion(
                     reduction.parts, psfs, guess=(*place, *flux), errors=self.errors, **common
                 )
-                samples = self._samples(reduction, psfs, fit, common)
+                samples = None if fit.lost else self._samples(reduction, psfs, fit, common)
             except ValueError as err:
                 if self.guess is not None or "no usable" not in str(err):
                     raise InputError(f"{name_of(reduction.models[0])}: {err}") from err
                 log.warning("Companion %d: %s; its row is empty", n + 1, err)
                 _empty(table[n], n + 1, place)
+                continue
+            if fit.lost:
+                log.warning(
+                    "Companion %d: lost, the fit ran farther than 1.5 FWHM from the guess at "
+                    '%.3f" east, %.3f" north; its row is empty', n + 1, *place,
+                )  # fmt: skip
+                _empty(table[n], n + 1, place)
+                table[n]["lost"] = True
                 continue
             _fill(table[n], n + 1, fit, samples, reduction, star)
             _widen(table[n], star_error)
@@ -112,14 +120,6 @@ class ExtractStep(MeasuringStep):
         if drawn:
             result.companion_samples = _sample_table(result, drawn, _jansky(reduction))
         return result
-
-    def save_model(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        """Save the product, and its table beside it as ECSV."""
-        path = super().save_model(model, *args, **kwargs)
-        for one in path if isinstance(path, list) else [path]:
-            if one is not None:
-                write_table(Path(one).with_suffix(".ecsv"), model.companions, COMPANIONS)
-        return path
 
     def _places(
         self, reduction: Reduction, table: Any
@@ -223,8 +223,8 @@ def _tell(row: Any) -> None:
     )  # fmt: skip
     if not row["converged"]:
         log.warning(
-            "Companion %d: the fit did not converge within 1.5 FWHM of the guess; its place is "
-            "not to be trusted", row["number"],
+            "Companion %d: the fit did not converge; its place is not to be trusted",
+            row["number"],
         )  # fmt: skip
     elif row["snr"] < 3.0:
         log.warning("Companion %d: S/N %.1f; the place means little", row["number"], row["snr"])

@@ -9,7 +9,13 @@ import numpy as np
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import arrays_of, set_arrays
 from coronx.models.ground_association import GroundFrames
-from coronx.models.ground_calibration import Chosen, flags_of, has_bias, master_arrays
+from coronx.models.ground_calibration import (
+    Chosen,
+    check_zero,
+    flags_of,
+    has_bias,
+    master_arrays,
+)
 from coronx.models.ground_flags import FLAGS
 from coronx.models.ground_image import GroundImageModel
 from coronx.models.ground_wcs import set_wcs, wcs_of
@@ -92,7 +98,7 @@ class ApplyMastersStep(GroundStep):
         if shape != tuple(model.shape) and (wcs := wcs_of(model)) is not None:
             set_wcs(result, wcs.slice(raw.trim))
         own.overscan_region = own.trim_region = None
-        self._same_zero(own, chosen, model)
+        check_zero(result, chosen.bias)
         gain, noise = self._noise(model, chosen)
         own.gain, own.read_noise = gain, noise
         own.saturation = self.saturation or ground.saturation
@@ -153,25 +159,6 @@ class ApplyMastersStep(GroundStep):
             )  # fmt: skip
             setattr(chosen, kind, master)
         return chosen
-
-    @staticmethod
-    def _same_zero(own: Any, chosen: Chosen, model: GroundImageModel) -> None:
-        """Refuse a bias whose overscan was treated in another way than the frame's."""
-        if chosen.bias is None:
-            return
-        bias, level = chosen.bias.meta.ground.overscan_level, own.overscan_level
-        name, median = name_of(chosen.bias), float(np.nanmedian(chosen.bias.data))
-        if bias is not None and level is None:
-            raise InputError(
-                f"{name_of(model)}: its overscan is in it, that of {name} was subtracted; "
-                "give a frame with BIASSEC and without --overscan=none, or another bias"
-            )
-        if bias is None and level is not None and median > 0.5 * level > 0:
-            raise InputError(
-                f"{name}: its level is {median:.5g}, of which the overscan of {name_of(model)} is "
-                f"{level:.5g}: it would be subtracted twice; give a bias made by "
-                "coronx_build_master_bias, or --overscan=none"
-            )
 
     def _noise(self, model: GroundImageModel, chosen: Chosen) -> tuple[float | None, float | None]:
         """Return gain and read noise: as given, else the frame's, else the bias's."""

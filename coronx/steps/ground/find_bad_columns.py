@@ -90,6 +90,9 @@ class FindBadColumnsStep(GroundStep):
 
     def _file(self) -> Path | None:
         if self.user_file is not None:
+            path = Path(self.user_file)
+            if path.parent != Path():  # the host would leave out the folder
+                return path
             return Path(self.make_output_path(basepath=self.user_file, ext="yaml", suffix=False))
         if self.save_results:
             return Path(self.make_output_path(ext="yaml", suffix=self.suffix))

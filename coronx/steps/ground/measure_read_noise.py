@@ -30,7 +30,7 @@ class MeasureReadNoiseStep(GroundStep):
 
     spec = """
         gain = float(default=None)  # Gain in electrons per ADU; none: as the frames say
-        clip = float(default=3.0,min=1.0)  # Distance from the mean beyond which pixels are left out, in standard deviations
+        clip = float(default=3.0,min=2.0)  # Distance from the mean beyond which pixels are left out, in standard deviations
         temperature_tolerance = float(default=0.5,min=0.0)  # Largest distance of the CCD from its set temperature, in degrees
         suffix = string(default='readnoise')  # Suffix of the product
     """  # noqa: E501
