@@ -33,7 +33,11 @@ def test_without_noise(clean):
     rng = np.random.default_rng(3)
     noise = rng.normal(0, 0.01, (2, NY, NX))
     found = refine_by_light(
-        clean[0] + noise[0], clean[1] + noise[1], np.eye(2), [*SHIFT, 2.0, -1.5], sigma=2.5
+        clean[0] + noise[0],
+        clean[1] + noise[1],
+        np.eye(2),
+        SHIFT + np.array([2.0, -1.5]),
+        sigma=2.5,
     )
     np.testing.assert_allclose(found.offset, SHIFT, atol=0.01)
     assert found.error < 0.005
@@ -44,7 +48,9 @@ def test_the_error_is_told_truly(clean):
     misses, errors = [], []
     for _ in range(16):
         a, b = (image + rng.normal(0, 12.0, image.shape) for image in clean)
-        found = refine_by_light(a, 0.7 * b + 20, np.eye(2), [*SHIFT, 0.6, -0.5], sigma=2.5)
+        found = refine_by_light(
+            a, 0.7 * b + 20, np.eye(2), SHIFT + np.array([0.6, -0.5]), sigma=2.5
+        )
         misses.append(found.offset - SHIFT)
         errors.append(found.error)
     misses, error = np.array(misses), np.mean(errors)
@@ -61,7 +67,7 @@ def test_rotation_is_kept_and_bad_pixels_are_left_out():
     good = np.ones(a.shape, bool)
     a[90:93, 100:103], good[90:93, 100:103] = 1e5, False
     b[50, 60] = np.nan
-    found = refine_by_light(a, b, matrix, [*SHIFT, 1.0, 1.0], sigma=2.5, good=good)
+    found = refine_by_light(a, b, matrix, SHIFT + np.array([1.0, 1.0]), sigma=2.5, good=good)
     np.testing.assert_array_equal(found.matrix, matrix)
     np.testing.assert_allclose(found.offset, SHIFT, atol=0.05)
 

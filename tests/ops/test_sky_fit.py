@@ -35,7 +35,7 @@ def apart(a, b, x, y):
 def shifted(wcs, x=2.0, y=-1.5):
     guess = WCS(naxis=2)
     guess.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    guess.wcs.crval, guess.wcs.crpix = wcs.wcs.crval, [*wcs.wcs.crpix, x, y]
+    guess.wcs.crval, guess.wcs.crpix = wcs.wcs.crval, wcs.wcs.crpix + np.array([x, y])
     guess.wcs.cd = wcs.wcs.cd
     return guess
 
