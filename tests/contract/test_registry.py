@@ -9,6 +9,7 @@ import asdf
 import numpy as np
 import pytest
 from configobj import ConfigObj
+from jwst.stpipe.core import JwstStep
 from stpipe import Pipeline, Step, config_parser
 
 import coronx
@@ -88,7 +89,9 @@ def test_loggers(entry):
 @every_entry
 def test_suffix_is_replaced_and_names_do_not_grow(entry):
     step = class_of(entry)()
-    for old, suffix in product([*SUFFIXES, "calints", "crfints"], entry.suffixes):
+    # Steps for JWST's exposures know its suffixes, too.
+    known = [*SUFFIXES, "calints", "crfints"] if issubclass(class_of(entry), JwstStep) else SUFFIXES
+    for old, suffix in product(known, entry.suffixes):
         path = step.make_output_path(basepath=f"x_{old}.fits", suffix=suffix)
         assert Path(path).name == f"x_{suffix}.fits", old
 

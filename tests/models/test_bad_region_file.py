@@ -40,5 +40,5 @@ def test_a_wrong_entry_is_named(tmp_path, text, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match="none.yaml: cannot be read"):
+    with pytest.raises(InputError, match=r"none.yaml: cannot be read"):
         read_regions(tmp_path / "none.yaml")

@@ -51,7 +51,7 @@ def test_sigma_is_the_limit(dark):
 
 
 def test_known_and_empty_pixels_are_not_found_again(dark):
-    image, hot, cold = dark
+    image, hot, _ = dark
     spoiled = image.copy()
     spoiled[100:140, 100:140] = np.nan
     bad = np.zeros(image.shape, bool)

@@ -18,7 +18,9 @@ def scene():
     bias = 1000.0 + 10.0 * np.sin(x / 3.0)
     dark = np.where(rng.random((NY, NX)) < 0.02, 50.0, 1.0)  # ADU/s
     frames = [
-        rng.poisson(2.0 * flat * level + 2.0 * dark * time) / 2.0 + bias + rng.normal(0, 4, (NY, NX))
+        rng.poisson(2.0 * flat * level + 2.0 * dark * time) / 2.0
+        + bias
+        + rng.normal(0, 4, (NY, NX))
         for level, time in zip(LEVELS, TIMES, strict=True)
     ]
     return flat, bias, dark, np.array(frames)

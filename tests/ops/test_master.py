@@ -68,7 +68,9 @@ def test_a_flickering_pixel_is_not_thinned_out():
     frames[:, 30, 30] += np.where(np.arange(15) % 3 == 0, 0.0, rng.normal(0.0, 300.0, 15))
     master = combine_master(frames)
     assert master.count[30, 30] == 15
-    assert master.err[30, 30] == pytest.approx(frames[:, 30, 30].std(ddof=1) / np.sqrt(15), rel=1e-3)
+    assert master.err[30, 30] == pytest.approx(
+        frames[:, 30, 30].std(ddof=1) / np.sqrt(15), rel=1e-3
+    )
 
 
 def test_of_two_samples_both_are_kept():

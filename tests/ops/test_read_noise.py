@@ -72,5 +72,5 @@ def test_what_tells_nothing_is_refused():
         read_noise(first, first)
     with pytest.raises(ValueError, match="0 good pixels"):
         read_noise(first, second, np.ones(first.shape, bool))
-    with pytest.raises(ValueError, match="clip 1.5"):
+    with pytest.raises(ValueError, match=r"clip 1.5"):
         read_noise(first, second, clip=1.5)

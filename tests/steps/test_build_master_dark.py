@@ -100,7 +100,7 @@ def test_a_bias_is_not_subtracted_twice(ccd, bias, tmp_path):
         ccd.write(tmp_path / f"s{n}.fits", "Dark Frame", 300.0, overscan=False, level=0.0)
         for n in range(2)
     ]
-    with pytest.raises(InputError, match="s0.fits: median .* where the bias has 10"):
+    with pytest.raises(InputError, match=r"s0.fits: median .* where the bias has 10"):
         BuildMasterDarkStep.call(silent, bias=whole)
 
 
@@ -110,7 +110,7 @@ def test_a_master_of_another_kind_is_refused(darks, bias, tmp_path):
         BuildMasterDarkStep.call(darks, bias=dark)
     model = open_frame(bias)
     cut = GroundImageModel(data=model.data[:50], err=model.err[:50], dq=model.dq[:50])
-    with pytest.raises(InputError, match="cut.fits: shape"):
+    with pytest.raises(InputError, match=r"cut.fits: shape"):
         BuildMasterDarkStep.call(darks, bias=saved(cut, tmp_path, "cut"))
 
 

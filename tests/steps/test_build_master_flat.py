@@ -74,7 +74,7 @@ def test_masters_that_do_not_go_together(flats, masters):
         BuildMasterFlatStep.call(flats, dark=dark)
     with pytest.raises(InputError, match="subtracted twice"):
         BuildMasterFlatStep.call(flats, bias=bias, dark=whole)
-    with pytest.raises(InputError, match="its 60 s cannot be scaled to the 2 s of f0.fits"):
+    with pytest.raises(InputError, match=r"its 60 s cannot be scaled to the 2 s of f0.fits"):
         BuildMasterFlatStep.call(flats, dark=whole)
     with pytest.raises(InputError, match="image type dark; give a master bias"):
         BuildMasterFlatStep.call(flats, bias=dark)
@@ -104,7 +104,7 @@ def test_the_odd_frame_is_named(flats, masters, ccd, tmp_path, light, cards, mes
 
 def test_saturation_options(flats, masters):
     bias = masters[0]
-    with pytest.raises(InputError, match="f2.fits: .* saturated .at 20000 ADU"):
+    with pytest.raises(InputError, match=r"f2.fits: .* saturated .at 20000 ADU"):
         BuildMasterFlatStep.call(flats, bias=bias, saturation=20000.0)
     result = BuildMasterFlatStep.call(flats, bias=bias, saturation=32500.0, saturated=1.0)
     full = BuildMasterFlatStep.call(flats, bias=bias)
@@ -120,7 +120,7 @@ def test_sigma_overscan_and_tolerance(flats, masters, ccd, tmp_path):
     with pytest.raises(InputError, match="overscan's level"):
         BuildMasterFlatStep.call(flats, bias=bias, overscan="none")
     warm = ccd.write(tmp_path / "warm.fits", "Flat Field", 2.0, 9000.0, cards={"CCD-TEMP": -17.0})
-    with pytest.raises(InputError, match="warm.fits: CCD at -17 C"):
+    with pytest.raises(InputError, match=r"warm.fits: CCD at -17 C"):
         BuildMasterFlatStep.call([*flats, warm], bias=bias)
     BuildMasterFlatStep.call([*flats, warm], bias=bias, temperature_tolerance=4.0)
 
@@ -131,10 +131,11 @@ def test_lowell(realdata, tmp_path):
     bias = BuildMasterBiasStep.call([str(folder / f"z0{n}.fits") for n in range(1, 4)])
     bias = saved(bias, tmp_path, "bias")
     good = [str(folder / f"f{n}.fits") for n in (101, 110, 111)]
-    with pytest.raises(InputError, match="f100.fits: filter V, where 3 of 4 frames have VR"):
+    with pytest.raises(InputError, match=r"f100.fits: filter V, where 3 of 4 frames have VR"):
         BuildMasterFlatStep.call([str(folder / "f100.fits"), *good], bias=bias)
     result = BuildMasterFlatStep.call(good, bias=bias)
     centre = result.data[500:800, 500:800]
     expected = np.median(result.err[500:800, 500:800])
-    assert expected == pytest.approx(np.sqrt(1 / 4.95 / 26500 / 3), rel=0.15)
+    # Twilight flats differ by some more than the noise of their light.
+    assert 1.0 < expected / np.sqrt(1 / 4.95 / 26500 / 3) < 1.3
     assert 0.9 < np.median(centre) < 1.2

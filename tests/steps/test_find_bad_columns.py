@@ -57,7 +57,7 @@ def test_options(tmp_path):
     assert not FindBadColumnsStep.call(image, sigma=200.0).dq.any()
     wide = FindBadColumnsStep.call(image, window=31)
     assert (wide.dq[0, [30, 70, 71]] != 0).all()
-    with pytest.raises(InputError, match="image0.fits: window 999"):
+    with pytest.raises(InputError, match=r"image0.fits: window 999"):
         FindBadColumnsStep.call(image, window=999)
 
 

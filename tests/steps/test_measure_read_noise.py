@@ -49,7 +49,7 @@ def test_gain_and_clip(biases, ccd, tmp_path):
     silent = [
         ccd.write(tmp_path / f"s{n}.fits", "Bias Frame", cards={"EGAIN": None}) for n in range(2)
     ]
-    with pytest.raises(InputError, match="s0.fits: no gain; give the option gain"):
+    with pytest.raises(InputError, match=r"s0.fits: no gain; give the option gain"):
         MeasureReadNoiseStep.call(silent)
     MeasureReadNoiseStep.call(silent, gain=2.0)
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_used(biases, ccd, tmp_path):
     with pytest.raises(InputError, match=r"b0.fits, b0.fits: .* same frame"):
         MeasureReadNoiseStep.call([biases[0], biases[0]])
     odd = ccd.write(tmp_path / "odd.fits", "Bias Frame", cards={"CCD-TEMP": -18.0})
-    with pytest.raises(InputError, match="odd.fits: CCD at -18 C"):
+    with pytest.raises(InputError, match=r"odd.fits: CCD at -18 C"):
         MeasureReadNoiseStep.call([*biases, odd])
     MeasureReadNoiseStep.call([*biases, odd], temperature_tolerance=3.0)
 
