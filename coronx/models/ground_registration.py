@@ -60,7 +60,7 @@ def register_frames(
     models: list[GroundImageModel],
     reference: GroundImageModel,
     *,
-    kind: str = "similarity",
+    kind: str = "auto",
     refine_above: float = 0.05,
 ) -> list[WCS]:
     """Return a WCS for each image: its own, or what its stars make of the reference's.
@@ -72,7 +72,7 @@ def register_frames(
     reference : GroundImageModel
         The image that those are registered to; where it has no WCS itself, all others are, and
         its pixels are the plane.
-    kind : {"shift", "similarity", "affine"}
+    kind : {"auto", "shift", "similarity", "affine"}
         See `coronx.ops.star_registration`.
     refine_above : float
         Error of a registration by stars, in pixels, above which all light of the images is used.

@@ -60,7 +60,8 @@ def stack_images(
     offset : {"none", "median"}
         Whether each image's sky is made that of the first.
     weight : {"equal", "noise", "exposure"}
-        What weighs: nothing, the inverse of the variance of the sky, or the exposure time.
+        What weighs: nothing, the inverse of the variance of the sky (of large
+        areas, where pixels are correlated), or the exposure time.
     mixed_filters : bool
         Whether images of different filters may be combined.
 
@@ -74,18 +75,14 @@ def stack_images(
     _check(models, mixed_filters)
     planes = [_errors(model) for model in models]
     sky = [_sky(model) for model in models]
-    offsets = np.array([level - sky[0] if offset == "median" else 0.0 for level in sky])
     scales = np.ones(len(models))
     if scale == "exposure":
         times = _exposures(models)
         scales = times[0] / times
-        # A sky level stands for the exposure, too: it is compared as it is scaled.
-        if offset == "median":
-            offsets = np.array(sky) - sky[0] / scales
     elif scale == "stars":
         scales = _by_stars(models)
-        if offset == "median":
-            offsets = np.array(sky) - sky[0] / scales
+    # The sky is made the first's after it is scaled.
+    offsets = np.array(sky) - sky[0] / scales if offset == "median" else np.zeros(len(models))
     if weight == "equal":
         weights = np.ones(len(models))
     elif weight == "exposure":
@@ -144,7 +141,8 @@ def _noise(model: GroundImageModel, err: NDArray[np.float32]) -> float:
     known = err[good_pixels(model) & np.isfinite(err)]
     if not known.size:
         raise InputError(f"{name_of(model)}: ERR without a number; leave the image out")
-    return float(np.median(known))
+    # What counts is the noise of areas: smoothed pixels are no better than others.
+    return float(np.median(known)) * (model.meta.ground.correlation or 1.0)
 
 
 def _errors(model: GroundImageModel) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 __all__ = ["SkyFit", "fit_sky"]
 
 _TURNS = 20
-_FEWEST = 5  # stars; of higher orders, twice as many as they need
+_FEWEST = 5  # stars
 _CLIP = 3.5  # sigma beyond which a star is left out
 _NODES = 25  # along each axis, to which the inverse of the distortion is fitted
 
@@ -79,22 +79,23 @@ def fit_sky(
     here = np.column_stack([x, y]).astype(np.float64)
     sky = np.column_stack([ra, dec]).astype(np.float64)
     here, sky = here[np.isfinite(here).all(axis=1)], sky[np.isfinite(sky).all(axis=1)]
-    found, best, least = None, wcs, np.inf
-    for order in range(1, max(max_order, 1) + 1):
-        fit = _fit_order(here, sky, best, shape, order, tolerance)
-        if fit is None:
-            break
-        made, residual = fit
-        count = residual.size
+    matched = _matched(here, sky, wcs, shape, max(max_order, 1), tolerance)
+    if matched is None:
+        raise ValueError("fewer than five stars are where the catalogue has one")
+    pairs, near = matched
+    here, sky = here[pairs[:, 0]], sky[pairs[:, 1]]
+    found, least = None, np.inf
+    for order in range(1, _largest(len(pairs), max(max_order, 1)) + 1):
+        made = _least_squares(here, sky, near, shape, order)
+        residual = _pixels(made, sky) - here
+        count, terms = residual.size, (order + 1) * (order + 2)
         # A hundredth of a pixel is all that a centroid tells, were the catalogue perfect.
         variance = float(np.mean(residual**2)) + 1e-4
-        criterion = count * np.log(variance) + (order + 1) * (order + 2) * np.log(count)
+        criterion = count * np.log(variance) + terms * np.log(count)
         if criterion < least:
-            free = max(count - (order + 1) * (order + 2), 1)
-            rms = float(np.sqrt(np.sum(residual**2) / free)) * _scale(made)
-            found, best, least = SkyFit(made, order, count // 2, rms), made, criterion
-    if found is None:
-        raise ValueError("fewer than five stars are where the catalogue has one")
+            rms = float(np.sqrt(np.sum(residual**2) / max(count - terms, 1))) * _scale(made)
+            found, least = SkyFit(made, order, len(pairs), rms), criterion
+    assert found is not None
     return found
 
 
@@ -103,33 +104,43 @@ def _scale(wcs: WCS) -> float:
     return float(np.sqrt(np.abs(np.linalg.det(wcs.pixel_scale_matrix)))) * 3600.0
 
 
-def _fit_order(
+def _largest(count: int, max_order: int) -> int:
+    """Return the largest order that so many stars tell: two for each that it needs."""
+    return max(n for n in range(1, max_order + 1) if n == 1 or (n + 1) * (n + 2) <= count)
+
+
+def _matched(
     here: NDArray[np.float64],
     sky: NDArray[np.float64],
     wcs: WCS,
     shape: tuple[int, int],
-    order: int,
+    max_order: int,
     tolerance: float,
-) -> tuple[WCS, NDArray[np.float64]] | None:
-    """Match and fit until nothing changes; return a WCS and residuals (n, 2) in pixels."""
-    limit, used = tolerance, np.zeros((0, 2), np.intp)
-    residual = np.zeros((0, 2))
-    for _ in range(_TURNS):
+) -> tuple[NDArray[np.intp], WCS] | None:
+    """Return which stars are which, and the WCS by which they are; None of fewer than five.
+
+    What is clipped is told by the largest order: by a plane's residuals, the stars of distorted
+    corners would go first, and all others after them.
+    """
+    used, limit = np.zeros((0, 2), np.intp), tolerance
+    for turn in range(_TURNS):
         there = _pixels(wcs, sky)
         distance, nearest = (np.asarray(v) for v in KDTree(there).query(here))
         back = np.asarray(KDTree(here).query(there)[1])
         same = (back[nearest] == np.arange(len(here))) & (distance < limit)
         pairs = np.column_stack([np.nonzero(same)[0], nearest[same]])
-        if len(pairs) < (_FEWEST if order == 1 else (order + 1) * (order + 2)):
+        if len(pairs) < _FEWEST:
             return None
-        if np.array_equal(pairs, used):
+        if turn > max_order and np.array_equal(pairs, used):
             break
         used = pairs
+        order = _largest(len(pairs), min(turn + 1, max_order))
         wcs = _least_squares(here[pairs[:, 0]], sky[pairs[:, 1]], wcs, shape, order)
         residual = _pixels(wcs, sky[pairs[:, 1]]) - here[pairs[:, 0]]
-        spread = 1.4826 * float(np.median(np.abs(residual)))
-        limit = min(tolerance, max(_CLIP * np.sqrt(2) * spread, 0.05))
-    return wcs, residual
+        if turn + 1 >= max_order:
+            spread = 1.4826 * float(np.median(np.abs(residual)))
+            limit = min(tolerance, max(_CLIP * np.sqrt(2) * spread, 0.05))
+    return used, wcs
 
 
 def _pixels(wcs: WCS, sky: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 __all__ = ["StarRegistration", "register_stars"]
 
-_FACTORS = 20  # rotations with scales that are tried, those with most votes
+_FACTORS = 12  # rotations with scales that are tried, those with most votes
 _CHANCE = 1e-6  # of so many pairs by chance, from which a registration is believed
 _CLIP = 3.5  # sigma beyond which a pair is left out of the fit
 _TURNS = 20  # of matching and fitting; few are needed
@@ -57,7 +57,7 @@ def register_stars(
     to_y: NDArray[np.floating],
     to_flux: NDArray[np.floating],
     *,
-    model: str = "similarity",
+    model: str = "auto",
     bright: int = 50,
     tolerance: float = 3.0,
     scale_change: float = 0.1,
@@ -73,8 +73,10 @@ def register_stars(
         bright ones. Stars that are not finite are left out.
     to_x, to_y, to_flux : ndarray (m,)
         Stars of the image it is registered to.
-    model : {"shift", "similarity", "affine"}
-        A shift alone; with rotation and scale; or any linear transformation.
+    model : {"auto", "shift", "similarity", "affine"}
+        A shift alone; with rotation and scale; or any linear transformation. "auto" is a shift
+        unless rotation and scale fit better, by the Bayesian information criterion: few stars
+        tell a rotation badly, which moves the corners.
     bright : int
         Number of brightest stars among which the arrangement is looked for; all enter the fit.
     tolerance : float
@@ -101,8 +103,8 @@ def register_stars(
     meet is taken, if so many would not by chance. Stars that are each other's nearest are then
     fitted, with a clip, and looked for anew until nothing changes.
     """
-    if model not in ("shift", "similarity", "affine"):
-        raise ValueError(f"model {model!r}; shift, similarity or affine")
+    if model not in ("auto", "shift", "similarity", "affine"):
+        raise ValueError(f"model {model!r}; auto, shift, similarity or affine")
     here, there = _stars(x, y, flux), _stars(to_x, to_y, to_flux)
     if min(len(here.order), len(there.order)) < 4:
         raise ValueError(
@@ -111,7 +113,19 @@ def register_stars(
     start = _best_hypothesis(
         here.at[here.order[:bright]], there.at[there.order[:bright]], tolerance, scale_change
     )
-    return _fit(here, there, start, model, tolerance)
+    if model != "auto":
+        return _fit(here, there, start, model, tolerance)
+    turned = _fit(here, there, start, "similarity", tolerance)
+    shifted = _fit(here, there, (1.0 + 0j, _shift(here, there, turned)), "shift", tolerance)
+    count = len(turned.pairs)
+    worse = 2 * count * np.log(max(shifted.rms, 1e-3) ** 2 / max(turned.rms, 1e-3) ** 2)
+    simple = len(shifted.pairs) >= 0.9 * count and worse < 2 * np.log(2 * count)
+    return shifted if simple else turned
+
+
+def _shift(here: "_Stars", there: "_Stars", found: StarRegistration) -> complex:
+    """Return the mean shift of the stars that a registration paired."""
+    return complex(np.mean(there.at[found.pairs[:, 1]] - here.at[found.pairs[:, 0]]))
 
 
 @dataclass(frozen=True)
@@ -140,40 +154,63 @@ def _best_hypothesis(
     scale_change: float,
 ) -> tuple[complex, complex]:
     """Return factor and offset, z' = factor z + offset, under which most stars meet."""
-    best, most = (1.0 + 0j, 0j), 0
-    tree = KDTree(_plane(there))
-    for factor in _likely_factors(here, there, tolerance, scale_change):
-        # Offsets of all pairs of stars: those of the same stars are together.
-        offsets = (there[None, :] - factor * here[:, None]).ravel()
-        cloud = KDTree(_plane(offsets))
-        votes = cloud.query_ball_point(_plane(offsets), 2 * tolerance, return_length=True)
-        offset = offsets[int(np.argmax(votes))]
-        # The factor comes of a bin: what is matched loosely makes it exact.
-        for reach in (3 * tolerance, tolerance, tolerance):
-            distance, nearest = tree.query(_plane(factor * here + offset))
-            met = np.asarray(distance) < reach
-            a, b = here[met], there[np.asarray(nearest)[met]]
-            if len(a) < 2 or np.ptp(a.real) + np.ptp(a.imag) == 0:
-                break
-            da, db = a - a.mean(), b - b.mean()
-            factor = complex(np.vdot(da, db) / np.vdot(da, da))
-            offset = b.mean() - factor * a.mean()
-        nearest = np.asarray(tree.query(_plane(factor * here + offset))[1])
-        distance = np.abs(there[nearest] - factor * here - offset)
-        count = len(np.unique(nearest[distance < tolerance]))
-        if count > most and abs(abs(factor) - 1) < scale_change:
-            best, most = (factor, complex(offset)), count
+    best = (1.0 + 0j, 0j, 0)
     extent = np.ptp(there.real) * np.ptp(there.imag)
     chance = min(1.0, len(there) * np.pi * tolerance**2 / max(extent, 1.0))
-    # Two stars meet by the choice of factor and offset, which was made among all pairs of pairs.
-    tries = (len(here) * len(there)) ** 2
-    false = tries * float(binom.sf(most - 3, len(here) - 2, chance))
-    if most < 4 or false > _CHANCE:
-        raise ValueError(
-            f"no arrangement in which the {len(here)} and {len(there)} brightest stars agree by "
-            f"more than chance (at best {most} do)"
-        )
-    return best
+    pairs = len(here) * len(there)
+    # Most frames are only shifted, or turned by half a turn past the meridian: among so few
+    # arrangements, fewer stars convince. Any other is chosen among all pairs of pairs.
+    stages = (
+        (lambda: [1.0 + 0j, -1.0 + 0j], 2 * pairs),
+        (lambda: _likely_factors(here, there, tolerance, scale_change), pairs**2),
+    )
+    most = 0
+    for factors, tries in stages:
+        for factor in factors():
+            found = _refined(here, there, factor, tolerance)
+            if found is None or abs(abs(found[0]) - 1) > scale_change:
+                continue
+            most = max(most, found[2])
+            # Two stars meet by the choice of factor and offset.
+            false = tries * float(binom.sf(found[2] - 3, len(here) - 2, chance))
+            if found[2] >= 4 and false < _CHANCE and found[2] > best[2]:
+                best = found
+            if best[2] > 0.8 * min(len(here), len(there)):
+                break  # no other will have more
+        if best[2]:
+            return best[:2]
+    raise ValueError(
+        f"no arrangement in which the {len(here)} and {len(there)} brightest stars agree by "
+        f"more than chance (at best {most} do)"
+    )
+
+
+def _refined(
+    here: NDArray[np.complex128],
+    there: NDArray[np.complex128],
+    factor: complex,
+    tolerance: float,
+) -> tuple[complex, complex, int] | None:
+    """Return the factor, made exact, the offset that most stars agree on, and how many do."""
+    tree = KDTree(_plane(there))
+    # Offsets of all pairs of stars: those of the same stars are together.
+    offsets = (there[None, :] - factor * here[:, None]).ravel()
+    cloud = KDTree(_plane(offsets))
+    votes = cloud.query_ball_point(_plane(offsets), 2 * tolerance, return_length=True)
+    offset = complex(offsets[int(np.argmax(votes))])
+    # The factor comes of a bin: what is matched loosely makes it exact.
+    for reach in (3 * tolerance, tolerance, tolerance):
+        distance, nearest = tree.query(_plane(factor * here + offset))
+        met = np.asarray(distance) < reach
+        a, b = here[met], there[np.asarray(nearest)[met]]
+        if len(a) < 2 or np.ptp(a.real) + np.ptp(a.imag) == 0:
+            return None
+        da, db = a - a.mean(), b - b.mean()
+        factor = complex(np.vdot(da, db) / np.vdot(da, da))
+        offset = complex(b.mean() - factor * a.mean())
+    nearest = np.asarray(tree.query(_plane(factor * here + offset))[1])
+    distance = np.abs(there[nearest] - factor * here - offset)
+    return factor, offset, len(np.unique(nearest[distance < tolerance]))
 
 
 def _likely_factors(
@@ -228,6 +265,8 @@ def _fit(
         pairs = np.column_stack([np.nonzero(same)[0], nearest[same]])
         if np.array_equal(pairs, used):
             break
+        if len(pairs) < 2:
+            break
         matrix, shift = _least_squares(a[pairs[:, 0]], b[pairs[:, 1]], model)
         used = pairs
         residual = a[pairs[:, 0]] @ matrix.T + shift - b[pairs[:, 1]]
@@ -236,7 +275,7 @@ def _fit(
     residual = a[used[:, 0]] @ matrix.T + shift - b[used[:, 1]]
     rms = float(np.sqrt(np.sum(residual**2) / max(residual.size - freedom, 1)))
     pairs = np.column_stack([mine[used[:, 0]], theirs[used[:, 1]]])
-    return StarRegistration(matrix, shift, pairs, rms, rms / len(used) ** 0.5)
+    return StarRegistration(matrix, shift, pairs, rms, rms / max(len(used), 1) ** 0.5)
 
 
 def _least_squares(

@@ -36,7 +36,7 @@ class Resampled:
         Share of each pixel's kernel that fell on good pixels, 0 to 1.
     correlation : float
         By what factor the noise of a large area is above that of as many independent pixels of
-        error `err`; NaN without errors.
+        error `err`; NaN where there is no data.
     """
 
     data: NDArray[np.float32]
@@ -122,11 +122,11 @@ def resample_to_wcs(
     result.data[part] = np.where(some, moved / share * area, np.nan)
     result.weight[part] = np.clip(seen, 0.0, 1.0)
     result.dq[part] = _flags(grid, dq, good, some, no_data)
-    if err is None or result.err is None:
-        return result
-    sigma = np.where(good, err, 0.0)
+    # Without errors the noise of all pixels is taken to be the same, to tell its correlation.
+    sigma = np.where(good, 1.0 if err is None else err, 0.0)
     variance = sum(plane**2 for plane in grid.move(grid.combs(sigma))) / share**2
-    result.err[part] = np.where(some, np.sqrt(variance) * area, np.nan)
+    if result.err is not None:
+        result.err[part] = np.where(some, np.sqrt(variance) * area, np.nan)
     (mean,) = grid.move([sigma**2])
     known = some & (variance > 0)
     ratio = mean[known] / share[known] / (variance[known] * grid.area[known])

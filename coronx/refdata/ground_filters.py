@@ -5,10 +5,10 @@ import re
 __all__ = ["PALETTES", "canonical_filter"]
 
 PALETTES = {
-    "rgb": ("red", "green|v", "blue"),
+    "rgb": ("red", "green|v|g", "blue"),
     "sho": ("sii", "ha", "oiii"),
     "hoo": ("ha", "oiii", "oiii"),
-    "hgb": ("ha", "green|v", "blue"),
+    "hgb": ("ha", "green|v|g", "blue"),
     "irg": ("i", "red", "g"),
     "vri": ("i", "red", "v"),
 }

@@ -191,8 +191,9 @@ def _by_program(field: StarField, folder: str | Path | None, timeout: float) -> 
         work = Path(made)
         stars = Table({"X": field.x, "Y": field.y, "FLUX": np.arange(len(field.x), 0, -1.0)})
         stars.write(work / "stars.fits")
+        # Both would run modules of its own by whatever python3 is first on PATH.
         command = [
-            "solve-field", "--no-plots", "--overwrite", "--no-remove-lines",
+            "solve-field", "--no-plots", "--overwrite", "--no-remove-lines", "--uniformize", "0",
             "--x-column", "X", "--y-column", "Y", "--sort-column", "FLUX",
             "--width", str(field.shape[1]), "--height", str(field.shape[0]),
             "--tweak-order", "2", "--cpulimit", f"{timeout:.0f}", "--dir", str(work),
@@ -225,10 +226,11 @@ def _by_program(field: StarField, folder: str | Path | None, timeout: float) -> 
                 )
             return None
         header = fits.getheader(work / "stars.wcs")
-        if not (work / "stars.rdls").is_file():
+        if not (work / "stars.corr").is_file():
             return Solution(_wcs(header))
-        catalogue = Table.read(work / "stars.rdls", hdu=1)
-        return Solution(_wcs(header), np.asarray(catalogue["RA"]), np.asarray(catalogue["DEC"]))
+        pairs = fits.getdata(work / "stars.corr", 1)
+        places = [np.asarray(pairs[name], np.float64) for name in ("index_ra", "index_dec")]
+        return Solution(_wcs(header), places[0], places[1])
 
 
 def _by_service(field: StarField, folder: str | Path | None, timeout: float) -> Solution | None:

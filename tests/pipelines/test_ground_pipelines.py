@@ -17,6 +17,7 @@ from coronx.models.ground_reading import open_frame
 from coronx.models.ground_wcs import wcs_of
 from coronx.models.make_ground_asn import make_ground_asn
 from coronx.simulate import Night, simulate_night
+from coronx.simulate.night_plan import BANDS
 
 NIGHT = Night(
     size=200, biases=4, darks=3, flats=3, lights=3, filters=("R", "G", "B"), stars=60,
@@ -100,18 +101,29 @@ def test_messages_of_other_processes_are_seen(run):
     assert log.count("parameters are:") == 1
 
 
-def test_combined_images_show_the_stars_where_they_are(run, small):
+def test_combined_images_have_the_stars_light_on_one_grid(run, small):
     folder, _ = run
-    made, _ = small
-    stars = Table.read(made.truth_file, hdu="STARS") if hasattr(made, "truth_file") else None
-    grids = []
+    truth = small[0].truth
+    with fits.open(small[0].truth_file) as hdulist:
+        stars = Table(hdulist["STARS"].data)
+    colors, corners = {}, []
     for path in sorted(folder.glob("*_mosaic.fits")):
         model = open_frame(path)
-        grids.append(wcs_of(model).to_header_string())
+        name = model.meta.ground.filter
+        colors[name] = model
+        corners.append(wcs_of(model).all_pix2world([[0.0, 0.0], [199.0, 199.0]], 0))
         assert np.isfinite(model.err[np.isfinite(model.data)]).all()
-        assert len(model.inputs) == {"R": 2, "G": 2, "B": 3}[model.meta.ground.filter]
-    assert len(set(grids)) == 1
-    assert stars is None or len(stars)
+        assert len(model.inputs) == {"R": 2, "G": 2, "B": 3}[name]
+    np.testing.assert_allclose(corners, corners[:1] * 3, atol=1e-12)
+    assert truth["frames"]
+    bright = stars[np.argsort(stars["flux_R"])[-14:-4]]
+    model = colors["R"]
+    x, y = wcs_of(model).all_world2pix(bright["ra"], bright["dec"], 0)
+    rows, cols = np.indices(model.shape)
+    near = [np.hypot(cols - a, rows - b) <= 10.0 for a, b in zip(x, y, strict=True)]
+    found = np.array([np.nansum(model.data[inside]) for inside in near])
+    expected = np.asarray(bright["flux_R"]) * BANDS["R"].exposure / NIGHT.gain
+    assert np.median(found / expected) == pytest.approx(1.0, abs=0.05)
 
 
 def test_what_was_made_is_not_made_again(run, small):

@@ -41,7 +41,7 @@ class ResampleToWcsStep(GroundStep):
         auto_rotate = boolean(default=False)  # Rotate the common grid to be as small as it can be; else north is up
         conserve = option("flux", "brightness", default="flux")  # What stays where pixels change their size: a star's sum, or an area's brightness
         min_weight = float(default=0.5,min=0.001,max=1.0)  # Least share of a pixel's kernel on good pixels for it to be data
-        register = option("shift", "similarity", "affine", default="similarity")  # How images without a WCS may lie on each other
+        register = option("auto", "shift", "similarity", "affine", default="auto")  # How images without a WCS may lie on each other; auto: shifted, with rotation and scale only if that fits better
         refine_above = float(default=0.05,min=0.0)  # Error of a registration by stars in pixels, above which all light refines it; 0: never
         suffix = string(default='resampled')  # Suffix of the product
     """  # noqa: E501
