@@ -99,9 +99,13 @@ class CalibrateAllPipeline(GroundPipeline):
             self.build_master_dark.bias = str(bias[0]) if bias else None
             name = f"{stem}_{time or 0:g}s"
             options["dark"].append(self.make("build_master_dark", paths, name, bias))
+        needed = _by(asn.of("science"), "filter")
         for color, paths in _by(asn.of("flat"), "filter").items():
             if self.build_master_flat.skip:
                 break
+            if color and None not in needed and color not in needed:
+                log.info("%s: no light through %s; its flats are left out", asn.path.name, color)
+                continue
             self.build_master_flat.bias = str(bias[0]) if bias else None
             options["flat"].append(self.make("build_master_flat", paths, f"{stem}_{color}", bias))
         options["bad_pixels"] = self._bad_pixels(stem, options)
