@@ -84,8 +84,8 @@ def add_stars(model: GroundImageModel, options: StarOptions, *, allow_none: bool
     if not found.x.size and not allow_none:
         raise InputError(
             f"{name_of(model)}: no star above {options.threshold:g} sigma of the background "
-            f"({np.median(found.rms):.3g} {model.meta.bunit or 'ADU'}); lower the threshold, leave "
-            "the frame out, or set allow_none"
+            f"({np.median(found.rms):.3g} {model.meta.bunit or 'ADU'}); lower the threshold, "
+            "give fwhm if stars are wide, leave the frame out, or set allow_none"
         )
     noise = _errors(model, found, err)
     fluxes = measure_fluxes(

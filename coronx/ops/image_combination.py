@@ -55,6 +55,7 @@ def combine_images(
     offsets: Sequence[float] | None = None,
     weights: Sequence[float] | None = None,
     bad_bits: int = 1,
+    poor_bits: int = 0,
     no_data: int = 1,
 ) -> Combination:
     """Combine images with ccdproc's Combiner.
@@ -82,6 +83,8 @@ def combine_images(
         Weights of the images, for the mean and the sum; equal by default.
     bad_bits : int
         Flags of pixels to leave out; those that are not finite are, too.
+    poor_bits : int
+        Flags of pixels that are left out where an image has one without.
     no_data : int
         Flags set where no image has data.
 
@@ -114,6 +117,8 @@ def combine_images(
     good = np.isfinite(values) & ((dq & np.uint32(bad_bits)) == 0)
     if noise is not None:
         good &= np.isfinite(noise)
+    sound = good & ((dq & np.uint32(poor_bits)) == 0)
+    good &= sound | ~sound.any(axis=0)
     values[~good] = np.nan
     combiner = Combiner(
         [CCDData(plane, mask=~use, unit=u.dimensionless_unscaled)

@@ -271,7 +271,9 @@ def _shape(
     star = np.isfinite(fit.x) & (fit.fwhm > _SHARPEST)
     if not star.any():
         return np.full(3, np.nan)
-    return np.median(fit.shape[star], axis=0)
+    middle = np.median(fit.shape[star], axis=0)
+    # Of noise, shapes are of all kinds, and their median may be none.
+    return middle if _width(middle) > _SHARPEST else np.full(3, np.nan)
 
 
 def _near(mask: Mask, x: Array, y: Array, radius: float) -> Mask:

@@ -1,5 +1,6 @@
 """Take frames through a row of steps, one by one or several at once, and only where needed."""
 
+import gc
 import hashlib
 import json
 import logging
@@ -143,9 +144,15 @@ def process_frames(
 
 def _one(row: Row, job: tuple[Path, Path, str]) -> None:
     source, product, digest = job
-    model = row(open_frame(source))
-    model.meta.digest = digest
-    write_whole(model, product)
+    # stpipe collects garbage after each step: what was there before the frame is not looked at.
+    gc.collect()
+    gc.freeze()
+    try:
+        model = row(open_frame(source))
+        model.meta.digest = digest
+        write_whole(model, product)
+    finally:
+        gc.unfreeze()
     log.info("Saved model in %s", product)
 
 

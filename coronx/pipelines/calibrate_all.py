@@ -1,9 +1,12 @@
 """From raw CCD frames to calibrated ones."""
 
 import logging
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from astropy.utils.exceptions import AstropyUserWarning
 
 from coronx.errors import InputError
 from coronx.models.ground_association import GroundAssociation
@@ -102,9 +105,13 @@ class CalibrateAllPipeline(GroundPipeline):
             self.build_master_dark.bias = str(bias[0]) if bias else None
             name = f"{stem}_{time:g}s"
             options["dark"].append(self.make("build_master_dark", paths, name, bias))
+        needed = _filters(asn.of("science"))
         for color, paths in _by(asn.of("flat"), "filter").items():
             if self.build_master_flat.skip:
                 break
+            if color and needed and color not in needed:
+                log.info("%s: no light through %s; its flats are left out", asn.path.name, color)
+                continue
             self.build_master_flat.bias = str(bias[0]) if bias else None
             options["flat"].append(self.make("build_master_flat", paths, f"{stem}_{color}", bias))
         options["bad_pixels"] = self._bad_pixels(stem, options)
@@ -136,6 +143,20 @@ class CalibrateAllPipeline(GroundPipeline):
             used = options["flat"][:1]
             found.append(self.make("find_bad_pixels", [longest], f"{stem}_dark", used))
         return found
+
+
+def _filters(lights: Iterable[Path]) -> set[str]:
+    """Return the filters of lights; none if one does not tell.
+
+    What is wrong with a light is told when its turn comes.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)
+            found = set(_by(lights, "filter"))
+    except InputError:
+        return set()
+    return found if None not in found else set()
 
 
 def _by(paths: Iterable[Path], key: str) -> dict[Any, list[Path]]:

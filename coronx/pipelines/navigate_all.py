@@ -1,9 +1,14 @@
 """From calibrated CCD frames to good ones, with their stars and their place in the sky."""
 
+import json
 import logging
 from pathlib import Path
 
 from coronx.errors import InputError
+from coronx.models.association import load_table
+from coronx.models.ground_association import read_ground_association
+from coronx.models.writing import whole_file
+from coronx.pipelines._frames import digest_of
 from coronx.pipelines._ground import RUNNING, GroundPipeline
 from coronx.steps.ground.filter_quality import FilterQualityStep
 from coronx.steps.ground.find_stars import FindStarsStep
@@ -15,6 +20,7 @@ __all__ = ["NavigateAllPipeline"]
 
 log = logging.getLogger(__name__)
 
+_DIGEST = "coronx_digest"  # key of an association of frames that passed
 _EACH = ("measure_background", "find_stars", "solve_astrometry", "measure_quality")
 
 
@@ -67,10 +73,18 @@ class NavigateAllPipeline(GroundPipeline):
         found = self.write_made(asn, names, self.suffix)
         if self.filter_quality.skip or self.measure_quality.skip:
             return found
-        self.filter_quality.save_results = True
-        self.filter_quality.run(str(found))
         stem = found.name.removesuffix(f"_{self.suffix}_asn.json")
-        return self.folder / f"{stem}_{self.filter_quality.suffix}_asn.json"
+        path = self.folder / f"{stem}_{self.filter_quality.suffix}_asn.json"
+        self.filter_quality.save_results = True
+        digest = digest_of(made, self.filter_quality.get_pars())
+        if self.resume and _is_judged(path, digest):
+            log.info("%s: made before of the same frames in the same way; left as it is", path)
+            return path
+        self.filter_quality.run(str(found))
+        # Frames written again would be new ones to what is made of them.
+        with whole_file(path) as new:
+            new.write_text(json.dumps({**load_table(path), _DIGEST: digest}, indent=2))
+        return path
 
     def _settle_astrometry(self) -> None:
         if self.solve_astrometry.skip or self.astrometry == "required":
@@ -80,3 +94,11 @@ class NavigateAllPipeline(GroundPipeline):
         except InputError as err:
             log.warning("Astrometry is not solved: %s", err)
             self.solve_astrometry.skip = True
+
+
+def _is_judged(path: Path, digest: str) -> bool:
+    """Return whether an association is there of the same frames, judged in the same way."""
+    try:
+        return read_ground_association(path).table.get(_DIGEST) == digest
+    except InputError:
+        return False

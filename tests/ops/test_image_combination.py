@@ -50,6 +50,19 @@ def test_outliers_and_flags():
     assert kept.data[20, 20] == pytest.approx(200, abs=3)
 
 
+def test_poor_pixels_are_used_where_there_are_no_others():
+    data = np.stack([np.full(SHAPE, level) for level in (10.0, 20.0, 90.0)])
+    dq = np.zeros(data.shape, np.uint32)
+    dq[2, 5, 5] = dq[:, 7, 7] = 64
+    dq[:2, 9, 9], dq[2, 9, 9] = 1, 64
+    found = combine_images(data, None, dq, clip="none", poor_bits=64)
+    assert found.data[0, 0] == pytest.approx(40.0)
+    assert (found.data[5, 5], found.count[5, 5], found.dq[5, 5]) == (15.0, 2, 0)
+    assert (found.data[7, 7], found.count[7, 7], found.dq[7, 7]) == (40.0, 3, 64)
+    assert (found.data[9, 9], found.dq[9, 9]) == (90.0, 64)
+    assert combine_images(data, None, dq, clip="none").data[5, 5] == pytest.approx(40.0)
+
+
 def test_weights_count_only_where_there_is_data():
     data = np.stack([np.full(SHAPE, 10.0), np.full(SHAPE, 20.0)])
     dq = np.zeros(data.shape, np.uint32)

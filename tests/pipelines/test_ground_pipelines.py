@@ -131,9 +131,11 @@ def test_what_was_made_is_not_made_again(run, small):
     before = times(folder)
     options = {
         "output_dir": str(folder), "continuum": ["R:G"],
-        "steps": {"resample_all": {"save_resampled": True}, "compose_rgb": {"skip": True},
-                  "navigate_all": {"steps": {"filter_quality": {"skip": True}}}},
+        "steps": {"resample_all": {"save_resampled": True}, "compose_rgb": {"skip": True}},
     }  # fmt: skip
+    GroundImagingPipeline.call(str(small[1]), **options)
+    assert times(folder) == before
+    options["steps"]["navigate_all"] = {"steps": {"filter_quality": {"skip": True}}}
     GroundImagingPipeline.call(str(small[1]), **options)
     after = times(folder)
     # Without the filter the target has other frames, and other combined images.
@@ -199,6 +201,23 @@ def test_lights_without_darks(small, tmp_path, caplog):
     assert ground.bias_subtracted
     assert not ground.dark_subtracted
     assert "no frames to make a master of: dark" in caplog.text
+
+
+def test_flats_of_other_filters_are_left_out(small, tmp_path, caplog):
+    _, association = small
+    table = json.loads(association.read_text())
+    table["products"] = [
+        p for p in table["products"]
+        if "_R" in p["name"] or p["name"].endswith(("_bias", "_flat_B"))
+    ]  # fmt: skip
+    for product in table["products"]:
+        if product["name"].endswith("_flat_B"):
+            del product["members"][1:]  # of one alone no master could be made
+    path = association.with_name("onlyr_asn.json")
+    path.write_text(json.dumps(table))
+    CalibrateAllPipeline.call(str(path), output_dir=str(tmp_path))
+    assert len(list(tmp_path.glob("*_masterflat.fits"))) == 1
+    assert "no light through B" in caplog.text
 
 
 @pytest.mark.parametrize("pipeline", [CalibrateAllPipeline, NavigateAllPipeline,

@@ -70,6 +70,20 @@ def test_what_is_said_of_the_result(tmp_path):
         assert file[0].header["S_COMBIN"] == "COMPLETE"
 
 
+def test_repaired_pixels_come_last():
+    frames = same()
+    frames[1].data[70, 70] = frames[0].data[70, 70] - 15.0
+    frames[1].dq[70, 70] = FLAGS["BAD_COLUMN"] | FLAGS["REPAIRED"]
+    least = min(frames[n].data[70, 70] for n in (0, 2))
+    found = CombineImagesStep.call(frames)
+    assert found.dq[70, 70] == 0
+    assert found.data[70, 70] >= least
+    assert found.err[70, 70] > 1.1 * np.median(found.err)
+    used = CombineImagesStep.call(frames, repaired="use")
+    assert used.dq[70, 70] == FLAGS["BAD_COLUMN"] | FLAGS["REPAIRED"]
+    assert used.data[70, 70] < found.data[70, 70]
+
+
 def test_outliers_bad_pixels_and_nothing():
     frames = same(blemish=[(70, 70)])
     frames[2].data[70, 71] = np.nan

@@ -34,6 +34,7 @@ class CombineImagesStep(GroundStep):
         scale = option("none", "exposure", "stars", default="none")  # What the images' light is made equal by, to the first's
         offset = option("none", "median", default="none")  # Make each image's sky that of the first
         weight = option("noise", "exposure", "equal", default="noise")  # What weighs an image: inverse variance of its sky, exposure time, or nothing
+        repaired = option("last", "use", default="last")  # Pixels filled from their neighbours: used where no image has a measured one, or as any other
         mixed_filters = boolean(default=False)  # Combine images of different filters
         suffix = string(default='combined')  # Suffix of the product
     """  # noqa: E501
@@ -70,6 +71,7 @@ class CombineImagesStep(GroundStep):
                 method=self.method, clip=self.clip, sigma=self.sigma, tolerance=self.tolerance,
                 scales=stack.scales.tolist(), offsets=stack.offsets.tolist(),
                 weights=stack.weights.tolist(), bad_bits=FLAGS["DO_NOT_USE"],
+                poor_bits=FLAGS["REPAIRED"] if self.repaired == "last" else 0,
                 no_data=FLAGS["DO_NOT_USE"] | FLAGS["NO_DATA"],
             )  # fmt: skip
         except ValueError as err:
