@@ -26,7 +26,7 @@ demo: $(INSTALLED)
 	@echo "log          $(DEMO)/coron3.log"
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 # The arrays are small: threads of the linear algebra would only wait for each other.
@@ -30,6 +31,7 @@ import asdf  # noqa: E402
 import tests.miri_exposures  # noqa: E402
 import tests.speckle_images  # noqa: E402
 import tests.speckled_exposures  # noqa: E402
+from coronx.registry import REGISTRY  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
 from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
 
@@ -40,6 +42,8 @@ asdf.schema._make_schema_loader = lambda: _load_schema
 
 def pytest_collection_finish(session):
     del session
+    for entry in REGISTRY:
+        import_module(entry.module)
     # Every run of a step collects garbage; what is imported need not be searched each time.
     gc.collect()
     gc.freeze()

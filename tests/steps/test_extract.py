@@ -28,7 +28,7 @@ def products(references, make_exposure):
 
 
 def run(products, psf_file, **options):
-    options = {"guess": [1.25, -0.93], "psf_file": psf_file, **options}
+    options = {"guess": [1.25, -0.93], "psf_file": str(psf_file), **options}
     return ExtractStep.call(*products, **options)
 
 

@@ -2,14 +2,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from coronx import FindStarsStep, ResampleToWcsStep
+from coronx import ResampleToWcsStep
 from coronx.errors import InputError
 from coronx.models.arrays import array_of
 from coronx.models.ground_flags import FLAGS
-from coronx.models.ground_reading import open_frame
-from coronx.models.ground_registration import PLANE, any_wcs_of, register_frames
+from coronx.models.ground_registration import PLANE, any_wcs_of
 from coronx.models.ground_wcs import set_wcs, wcs_of
-from coronx.ops.light_registration import refine_by_light
 from tests.steps.ground_scene import FLUX, SIZE, SKY, fluxes, light, sky_wcs
 
 NO_DATA = FLAGS["NO_DATA"] | FLAGS["DO_NOT_USE"]
@@ -208,27 +206,3 @@ def test_refusals(solved):
     set_wcs(far, wcs)
     with pytest.raises(InputError, match=r"far.fits: lies nowhere on the grid"):
         ResampleToWcsStep.call([solved[0], far], grid="reference")
-
-
-@pytest.mark.realdata
-def test_m13_frames_on_each_other(realdata):
-    paths = sorted((realdata / "ground" / "m13").glob("*.fits"))
-    frames = [open_frame(path) for path in paths]
-    stars = FindStarsStep.call(frames, fwhm=8.0, threshold=4.0)
-    found = ResampleToWcsStep.call(stars, method="hann")
-    assert len({image.shape for image in found}) == 1
-    wcs = [any_wcs_of(image) for image in found]
-    assert all(each.wcs.name == PLANE for each in wcs)
-    # By the light of all, with other widths and ways round: 11.6, -0.7 and 24.4, -3.2.
-    starts = [each.wcs_pix2world([[0.0, 0.0]], 0)[0] - 1 for each in wcs_of_frames(stars)]
-    np.testing.assert_allclose(starts[1], (11.6, -0.7), atol=0.35)
-    np.testing.assert_allclose(starts[2], (24.4, -3.2), atol=0.35)
-    there = refine_by_light(
-        stars[2].data, stars[1].data, np.eye(2), starts[2] - starts[1], sigma=4.0
-    )
-    assert there.error < 0.25
-    np.testing.assert_allclose(there.offset, starts[2] - starts[1], atol=0.3)
-
-
-def wcs_of_frames(frames):
-    return register_frames(list(frames), frames[0])
