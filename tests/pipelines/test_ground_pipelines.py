@@ -19,6 +19,7 @@ from coronx.models.make_ground_asn import make_ground_asn
 from coronx.simulate import Night, simulate_night
 from coronx.simulate.night_plan import BANDS
 
+RESAMPLE = {"save_resampled": True, "steps": {"resample_to_wcs": {"method": "interp"}}}
 NIGHT = Night(
     size=200, biases=4, darks=3, flats=3, lights=3, filters=("R", "G", "B"), stars=60,
     hot_pixels=60, cosmic_rays=100.0, write_wcs=True,
@@ -41,6 +42,7 @@ def run(small, strun, tmp_path_factory):
     done = strun(
         "coronx_ground", small[1], f"--output_dir={folder}", "--workers=2",
         "--steps.resample_all.save_resampled=True", "--continuum=R:G",
+        "--steps.resample_all.steps.resample_to_wcs.method=interp",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return folder, done.stderr + done.stdout
@@ -141,7 +143,7 @@ def test_what_was_made_is_not_made_again(run, small):
     before = times(folder)
     options = {
         "output_dir": str(folder), "continuum": ["R:G"],
-        "steps": {"resample_all": {"save_resampled": True}, "compose_rgb": {"skip": True}},
+        "steps": {"resample_all": RESAMPLE, "compose_rgb": {"skip": True}},
     }  # fmt: skip
     GroundImagingPipeline.call(str(small[1]), **options)
     assert times(folder) == before
