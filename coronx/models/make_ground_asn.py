@@ -15,7 +15,7 @@ from coronx.models.ground_image import ROLES
 from coronx.models.ground_reading import read_keywords
 from coronx.models.writing import check_folder, whole_file
 
-__all__ = ["main", "make_ground_asn"]
+__all__ = ["file_word", "main", "make_ground_asn"]
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def _setup(frame: _Frame, step: float) -> tuple[str, ...]:
     telescope = frame.get("telescope") or frame.get("instrument") or "ccd"
     height, width = frame.get("shape")
     temperature = frame.get("set_temperature", frame.get("ccd_temperature"))
-    parts = [_word(telescope), f"{width}x{height}", f"bin{int(frame.get('binning_x', 1))}"]
+    parts = [file_word(telescope), f"{width}x{height}", f"bin{int(frame.get('binning_x', 1))}"]
     if temperature is not None:
         degrees = round(round(temperature / step) * step)
         parts.append(f"{'m' if degrees < 0 else ''}{abs(degrees)}c")
@@ -122,16 +122,17 @@ def _product(frame: _Frame) -> str:
     """Return the name of what is made of a frame."""
     role = frame.get("image_type")
     seconds = f"{frame.get('exposure_time', 0.0):g}s"
-    color = _word(frame.get("filter") or "nofilter")
+    color = file_word(frame.get("filter") or "nofilter")
     return {
         "bias": "bias",
         "dark": f"dark_{seconds}",
         "flat": f"flat_{color}",
-        "science": f"{_word(frame.get('object') or 'target')}_{color}_{seconds}",
+        "science": f"{file_word(frame.get('object') or 'target')}_{color}_{seconds}",
     }[role]
 
 
-def _word(text: str) -> str:
+def file_word(text: str) -> str:
+    """Return a text as a part of a file name."""
     # Small and large letters name different filters (r and R), but not telescopes or targets.
     return re.sub(r"[^A-Za-z0-9.+-]+", "", str(text)) or "unnamed"
 

@@ -16,15 +16,19 @@ from coronx.models.writing import check_folder, whole_file
 from coronx.pipelines._frames import digest_of, is_made, process_frames, row_of
 from coronx.steps.ground._base import GroundGuest
 
-__all__ = ["RUNNING", "GroundPipeline", "stem_of"]
+__all__ = ["RESUME", "RUNNING", "GroundPipeline", "stem_of"]
 
 log = logging.getLogger(__name__)
 
-RUNNING = """
-        workers = integer(default=1,min=1)  # Frames processed at the same time
+RESUME = """
         resume = boolean(default=True)  # Leave products as they are that were made of the same input in the same way
 """  # noqa: E501
-
+RUNNING = (
+    """
+        workers = integer(default=1,min=1)  # Frames processed at the same time
+"""
+    + RESUME
+)
 
 _SUFFIXES = ("calibrated", "navigated", "passed", "mosaic")
 

@@ -64,12 +64,14 @@ class GroundImagingPipeline(GroundPipeline):
         """
         pairs = self._pairs()
         self.compose_rgb.check_options()
-        path = Path(association) if isinstance(association, Path) else association
+        path = association
         for name in ("calibrate_all", "navigate_all", "resample_all"):
             step = getattr(self, name)
             if step.skip:
                 continue
-            step.workers, step.resume = self.workers, self.resume
+            step.resume = self.resume
+            if step is not self.resample_all:
+                step.workers = self.workers
             path = step.run(path)
         self.folder = self.own_folder()
         for product in read_ground_association(path).products:

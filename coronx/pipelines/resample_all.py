@@ -1,14 +1,14 @@
 """From good CCD frames to one image for each target and filter, all of a target on one grid."""
 
 import logging
-import re
 from pathlib import Path
 
 from coronx.errors import InputError, name_of
 from coronx.models.ground_image import GroundImageModel
 from coronx.models.ground_reading import read_keywords
+from coronx.models.make_ground_asn import file_word
 from coronx.pipelines._frames import digest_of, is_made
-from coronx.pipelines._ground import RUNNING, GroundPipeline, stem_of
+from coronx.pipelines._ground import RESUME, GroundPipeline, stem_of
 from coronx.steps.ground.combine_images import CombineImagesStep
 from coronx.steps.ground.resample_to_wcs import ResampleToWcsStep
 
@@ -23,7 +23,7 @@ class ResampleAllPipeline(GroundPipeline):
     class_alias = "coronx_resample_all"
 
     spec = (
-        RUNNING
+        RESUME
         + """
         save_resampled = boolean(default=False)  # Save each resampled frame, too
         suffix = string(default='mosaic')  # Suffix of the combined images
@@ -60,7 +60,7 @@ class ResampleAllPipeline(GroundPipeline):
         stem = stem_of(asn)
         targets: dict[str, list[Path]] = {}
         for path in frames:
-            target = _word(read_keywords(path).get("object") or "target")
+            target = file_word(read_keywords(path).get("object") or "target")
             targets.setdefault(target, []).append(path)
         products = {
             f"{stem}_{target}": self._combined(f"{stem}_{target}", paths)
@@ -72,7 +72,7 @@ class ResampleAllPipeline(GroundPipeline):
         """Return the combined image of each filter of a target."""
         colors: dict[str, list[Path]] = {}
         for path in paths:
-            color = _word(read_keywords(path).get("filter") or "nofilter")
+            color = file_word(read_keywords(path).get("filter") or "nofilter")
             colors.setdefault(color, []).append(path)
         made = {color: self.product_path(f"{name}_{color}", self.suffix) for color in colors}
         recipe = [getattr(self, step).get_pars() for step in self.step_defs]
@@ -100,7 +100,3 @@ class ResampleAllPipeline(GroundPipeline):
             log.warning("%s: one frame of its filter; nothing to combine", name_of(models[0]))
             return models[0]
         return self.combine_images.run(models)
-
-
-def _word(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.+-]+", "", str(text)) or "unnamed"

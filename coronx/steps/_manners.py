@@ -67,6 +67,18 @@ class Manners:
                 return name.removesuffix(f"_{suffix}"), "_"
         return super().remove_suffix(name)
 
+    def is_done(self, model: DataModel) -> bool:
+        """Return whether an exposure or image went through this step."""
+        return self._status(model) == "COMPLETE"
+
+    def _marked(self, model: DataModel) -> DataModel:
+        if self._status(model) is None:
+            self.mark(model, "COMPLETE")
+        return model
+
+    def _own_name(self) -> str:
+        return str(self.class_alias).removeprefix("coronx_")
+
     def record_parameters(self, result: DataModel) -> None:
         """Add the step's parameters, and those of its own steps, to a model's history."""
         pars = self.get_pars(full_spec=False)

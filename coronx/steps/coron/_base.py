@@ -125,11 +125,6 @@ class CoronStep(Guest):
             return models
         return [self.open_cube(init)]
 
-    def _marked(self, model: CubeModel) -> CubeModel:
-        if self._status(model) is None:
-            self.mark(model, "COMPLETE")
-        return model
-
     def mark(self, model: JwstDataModel, status: str) -> None:
         """Record that a model went through this step (COMPLETE) or did not (SKIPPED).
 
@@ -138,15 +133,8 @@ class CoronStep(Guest):
         """
         setattr(extend(model).meta.coronx, self._own_name(), status)
 
-    def is_done(self, model: JwstDataModel) -> bool:
-        """Return whether an exposure went through this step."""
-        return self._status(model) == "COMPLETE"
-
     def _status(self, model: JwstDataModel) -> str | None:
         return getattr(getattr(model.meta, "coronx", None), self._own_name(), None)
-
-    def _own_name(self) -> str:
-        return str(self.class_alias).removeprefix("coronx_")
 
     def copy_of(self, model: CubeModel, *, renewed: bool = False) -> CubeModel:
         """Return a copy with all that the model has, ready to be given new arrays.

@@ -164,11 +164,6 @@ class GroundStep(GroundGuest):
             raise InputError(f"{init!r}: no image in it; give at least one")
         return models
 
-    def _marked(self, model: GroundImageModel) -> GroundImageModel:
-        if self._status(model) is None:
-            self.mark(model, "COMPLETE")
-        return model
-
     def mark(self, model: GroundImageModel, status: str) -> None:
         """Record that an image went through this step (COMPLETE) or did not (SKIPPED).
 
@@ -176,15 +171,8 @@ class GroundStep(GroundGuest):
         """
         setattr(model.meta.ground_steps, self._own_name(), status)
 
-    def is_done(self, model: GroundImageModel) -> bool:
-        """Return whether an image went through this step."""
-        return self._status(model) == "COMPLETE"
-
     def _status(self, model: GroundImageModel) -> str | None:
         return getattr(model.meta.ground_steps, self._own_name(), None)
-
-    def _own_name(self) -> str:
-        return str(self.class_alias).removeprefix("coronx_")
 
     def copy_of(self, model: GroundImageModel) -> GroundImageModel:
         """Return a copy with all that the image has, ready to be given new arrays."""
