@@ -64,7 +64,7 @@ def residual_variance(
     out = np.empty((len(truncate), len(target_variance), basis.area.size), np.float32)
     for start in range(0, basis.area.size, _BLOCK):
         part = slice(start, min(start + _BLOCK, basis.area.size))
-        for result, values in zip(out, noise.block(part), strict=True):
+        for result, (values, _) in zip(out, noise.block(part), strict=True):
             result[:, part] = values
     return out
 
@@ -76,6 +76,9 @@ class ResidualVariance:
     ----------
     basis, coefficients, target_variance, reference_err, truncate, known
         As `residual_variance` has them.
+    pairs : ndarray (ntrunc, nref), optional
+        Weights of the references' variances in what targets share, `pair_weights`'s; zero by
+        default.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class ResidualVariance:
         *,
         truncate: Sequence[int],
         known: Mask | None = None,
+        pairs: Array | None = None,
     ) -> None:
         self._basis, self._steps = basis, _steps(basis, truncate)
         self._own = target_variance.reshape(len(target_variance), -1)
@@ -103,6 +107,8 @@ class ResidualVariance:
             level += sums
         total, each = share.mean(axis=1) @ level, share @ level
         self._strength = each / np.where(total > 0.0, total, 1.0)[:, None]
+        common = np.zeros(len(total)) if pairs is None else pairs @ level
+        self._common = common / np.where(total > 0.0, total, 1.0)
         # One matrix for all truncations: how variances are spread changes little with their number.
         sums, numbers = np.zeros(count), np.zeros(count)
         for _, v in self._noise():
@@ -132,16 +138,17 @@ class ResidualVariance:
         added = self._fitted.mean(axis=1, dtype=np.float64)
         change = self._strength * added[:, None] - self._strength[-1] * added[-1]
         self._spread = self._level + change
+        self._common_spread = self._common * added
         # Where the pixels of the area are among those fitted; -1 where they are not.
         self._place: NDArray[np.intp] | None = None
         if basis.fit is not basis.area:
             place = np.minimum(np.searchsorted(basis.fit, basis.area), size - 1)
             self._place = np.where(basis.fit[place] == basis.area, place, -1)
 
-    def block(self, part: slice) -> Iterator[Single]:
-        """Yield the variances of some pixels of the area, (nt, n), for each truncation.
+    def block(self, part: slice) -> Iterator[tuple[Single, Single]]:
+        """Yield for each truncation the variances of some pixels of the area, (nt, n).
 
-        The same memory is used for each.
+        And what of them targets share, (n,). The same memory is used for the variances of each.
         """
         basis = self._basis
         at = basis.area[part]
@@ -174,7 +181,9 @@ class ResidualVariance:
             for n, own_leaks in zip(self._alone, alone, strict=True):
                 result[n] += factors[n, 1] * (own_leaks[k] - leaks[k])
             result += np.multiply(own, left[k], out=more)
-            yield result
+            shared = np.float32(self._common[k]) * shares[k] * left[k]
+            shared += np.float32(self._common_spread[k]) * leaks[k]
+            yield result, shared
 
     def _target(self, at: NDArray[np.intp], rows: NDArray[np.intp] | None = None) -> Single:
         """Return targets' own variances at some pixels."""

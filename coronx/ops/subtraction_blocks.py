@@ -42,6 +42,8 @@ class SubtractionBlocks:
     ----------
     residual, err, model : ndarray (ntrunc, nt, npix)
         To be filled; NaN where no zone is.
+    shared : ndarray (ntrunc, npix)
+        Covariance between targets; 0 where nothing was put in.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class SubtractionBlocks:
 
         self.residual, self.err = empty(), empty()
         self.model = empty() if with_model else None
+        self.shared = np.zeros((count, flat[1]), np.float32)
         self._frame = targets.data.shape[1:]
         self._data = targets.data.reshape(flat)
         self._variance = np.square(targets.err, dtype=np.float32).reshape(flat)
@@ -124,10 +127,12 @@ class SubtractionBlocks:
         for part, place in self._places(group, fit):
             lost = None if self._lost is None else self._lost[place]
             if isinstance(noise, ResidualVariance):
-                found = (np.sqrt(values, out=values) for values in noise.block(part))
+                found = ((np.sqrt(own, out=own), more) for own, more in noise.block(part))
             else:
-                found = (np.tile(row, (len(group.targets), 1)) for row in noise[:, part])
-            for k, none, values in zip(group.planes, unfitted, found, strict=True):
+                found = ((np.tile(row, (len(group.targets), 1)), None) for row in noise[:, part])
+            for k, none, (values, more) in zip(group.planes, unfitted, found, strict=True):
+                if more is not None:
+                    self.shared[k, fit.area[part]] += more
                 if lost is not None:
                     values[lost] = np.nan
                 if none.any():
