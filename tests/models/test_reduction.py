@@ -51,6 +51,7 @@ def subtracted(rolls, aligned):
         {"strategy": "ardi", "least_rotation": 4.0, **ZONES},
         {"method": "classical", **ZONES, "companions": ["2.0:126.87"], "nrefs_best": 2},
         {"method": "nmf"},
+        {"color_change": 0.003, **ZONES, "nrefs_best": 2},
     ],
 )
 def test_what_is_read_of_a_product_is_what_was_done(rolls, aligned, options):
