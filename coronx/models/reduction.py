@@ -89,21 +89,20 @@ class Inputs:
         return done._with_color(how.color_change) if how.color_change else done
 
     def _with_color(self, change: float) -> "Inputs":
-        chosen, known = self.plan.chosen, self.references
+        # Of other stars alone: what is beside the star itself, or its disk, is not to be in it.
+        others = self.plan.chosen & np.isnan(self.matrices).all(axis=(1, 2))
+        known, used = self.references, others.any(axis=(0, 1))
         try:
-            added = color_reference(
-                known, (self.star.x, self.star.y), change=change, used=chosen.any(axis=(0, 1))
-            )
+            added = color_reference(known, (self.star.x, self.star.y), change=change, used=used)
         except ValueError as err:
-            raise InputError(f"color_change: {err}") from err
+            raise InputError(f"color_change: of other stars {err}") from err
         parts = ((getattr(one, name) for one in (known, added)) for name in ("data", "err", "bad"))
-        # Wherever there are references, there is the one of colour.
-        every = np.concatenate([chosen, chosen.any(axis=2, keepdims=True)], axis=2)
+        every = [self.plan.chosen, others.any(axis=2, keepdims=True)]
         return replace(
             self,
             references=Images(*(np.concatenate(list(pair)) for pair in parts)),
             matrices=np.concatenate([self.matrices, np.full((1, 2, 2), np.nan)]),
-            plan=replace(self.plan, chosen=every),
+            plan=replace(self.plan, chosen=np.concatenate(every, axis=2)),
         )
 
 

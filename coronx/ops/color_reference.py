@@ -65,10 +65,8 @@ def color_reference(
     if not good.all():
         data, covered = fill_from_stack(data, ~good)
     mean = filled(data.mean(axis=0, dtype=np.float64)[None], covered[None])[0]
-    y, x = (
-        axis - at for axis, at in zip(np.ogrid[: mean.shape[0], : mean.shape[1]], star[::-1],
-                                      strict=True)
-    )  # fmt: skip
+    ny, nx = mean.shape
+    y, x = np.arange(ny)[:, None] - star[1], np.arange(nx) - star[0]
     slope_x, slope_y = _slopes(mean)
     variance = _variance_of_mean(references.err[taken], good)
     variance = x**2 * correlate1d(variance, _WEIGHTS, axis=1, mode="nearest") + (

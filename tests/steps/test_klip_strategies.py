@@ -242,12 +242,12 @@ def test_a_star_of_another_colour(target, aligned, ring):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"strategy": "ardi"}, "strategy = ardi"),
+        ({"strategy": "adi"}, "strategy = adi"),
         ({"method": "classical"}, "method = classical"),
         ({"error": "scatter", "method": "nmf"}, "method = nmf, error = scatter"),
     ],
 )
-def test_a_change_of_colour_is_for_klip_by_other_stars(roll, aligned_roll, options, named):
+def test_a_change_of_colour_is_for_modes_of_other_stars(roll, aligned_roll, options, named):
     with pytest.raises(InputError, match=f"color_change = 0.003 is for .* not for {named}; give 0"):
         run(roll, aligned_roll, color_change=0.003, **options)
 

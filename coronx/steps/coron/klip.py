@@ -62,17 +62,12 @@ class KlipStep(CoronStep):
         if self.method == "nmf" and counts[0] == 0:
             raise InputError("truncate = 0: NMF needs a component; give 1 or more")
         parse_companions(self.companions)
-        other = [
-            f"{name} = {value}"
-            for name, value, known in (
-                ("strategy", self.strategy, "rdi"), ("method", self.method, "klip"),
-                ("error", self.error, "propagated"),
-            )
-            if self.color_change and value != known
-        ]  # fmt: skip
-        if other:
+        unlike = {"strategy": ("adi",), "method": ("classical", "nmf"), "error": ("scatter",)}
+        given = {name: getattr(self, name) for name in unlike}
+        other = [f"{name} = {value}" for name, value in given.items() if value in unlike[name]]
+        if self.color_change and other:
             raise InputError(
-                f"color_change = {self.color_change:g} is for strategy rdi, method klip and "
+                f"color_change = {self.color_change:g} is for KL modes of other stars and "
                 f"propagated errors, not for {', '.join(other)}; give 0"
             )
         edges = self.annuli
