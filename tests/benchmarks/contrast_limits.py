@@ -181,8 +181,9 @@ def limit_table(limits: list[Limit]) -> str:
         "5 sigma with the small-sample factor of Mawet et al. (2014), from the matched-filter flux "
         "of both rolls on the sky; all modes, the zones of the first row above and its reference "
         "of colour; throughput and the mask's transmission corrected for. RDI: the two other "
-        "stars; ARDI: the star's other roll, 10 degrees away, as well, in all zones, what it takes "
-        "of a companion measured by forward modelling. The goal is 1e-5 at 1\". G 161-71 was "
+        "stars; ARDI: the star's other roll, 10 degrees away, as well, in all zones (with "
+        "`least_rotation = 1` only beyond the first), what it takes of a companion measured by "
+        "forward modelling. The goal is 1e-5 at 1\". G 161-71 was "
         "observed 55 days after the others, in which the wavefront has changed: only its own other "
         "roll shows that. The published curve is of another star, with ADI and RDI together.",
     ])  # fmt: skip
