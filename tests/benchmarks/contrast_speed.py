@@ -42,7 +42,7 @@ _NOTE = (
 _LIST_NOTE = (
     "Medians of {repeats} runs, frames as above: {nsci} with {nref} references, {modes} modes or "
     "{list} of them. Goal: ten at most 1.5 times one. Ten have {more:.0f} MB more of residuals and "
-    "errors; the zeros are written to as much memory, and nothing else is done. At hand: each run "
+    "errors; zeros written to as much memory show what that alone costs. At hand: each run "
     "comes at once after another of the same, whose memory it finds. After a rest of {rest:.0f} s: "
     "a virtual machine's host takes free memory back after two, and whoever writes to it next "
     "waits, by the clock of the CPU, for the host to find some."
@@ -120,23 +120,28 @@ def truncations(repeats: int, nsci: int = 20, nref: int = 200, size: int = 320) 
     """Time a subtraction with a list of numbers of modes beside that with one."""
     targets, references = _images(make_frames(nsci, nref, size=size))
     more = 2 * (len(_LIST) - 1) * targets.data.size  # values of residual and err
-    zeros = f"zeros in {4e-6 * more:.0f} MB"
     one = partial(subtract_psf, targets, references, truncate=(_MODES,))
-    # Ten and the zeros both come after one, so that they find the same memory.
+
+    def beside() -> None:
+        zeros = np.empty(more, np.float32)
+        zeros[:] = 0.0
+        one()
+
+    least = f"one truncation, zeros in {4e-6 * more:.0f} MB beside it"
+    # What takes much memory comes after what takes little, each time.
     cases = {
         "one truncation": one,
-        "ten truncations": lambda: subtract_psf(targets, references, truncate=_LIST),
-        "one before the zeros": one,
-        zeros: lambda: np.empty(more, np.float32).fill(0.0),
+        "ten truncations": partial(subtract_psf, targets, references, truncate=_LIST),
+        "one again": one,
+        least: beside,
     }
     ways = {"memory at hand": {"twice": True}, "after a rest": {"rest": _REST}}
     found = [interleaved(cases, repeats, **how) for how in ways.values()]
-    names = ("one truncation", "ten truncations", zeros)
+    names = ("one truncation", least, "ten truncations")
     rows = [[name, *(f"{spent[name]:.3g}" for spent in found)] for name in names]
-    each = [tuple(spent[name] for name in names) for spent in found]
     rows += [
-        ["ten / one", *(ratio(ten, one) for one, ten, _ in each)],
-        ["(ten - zeros) / one", *(ratio(ten - new, one) for one, ten, new in each)],
+        [f"{upper} / {lower}", *(ratio(spent[upper], spent[lower]) for spent in found)]
+        for upper, lower in (("ten truncations", "one truncation"), (least, "one truncation"))
     ]
     note = _LIST_NOTE.format(
         repeats=repeats, nsci=nsci, nref=nref, modes=_MODES, list=", ".join(map(str, _LIST)),
