@@ -142,7 +142,7 @@ def subtract_psf(
                     references.err,
                     truncate=asked,
                     known=ready.known,
-                    pairs=weights[number],
+                    in_common=weights[number],
                 )
                 blocks.put_errors(group, fit, noise)
                 continue
