@@ -125,7 +125,9 @@ class SubtractionBlocks:
     def put_errors(self, group: Fitted, fit: ZoneFit, noise: ResidualVariance | Array) -> None:
         """Put in the errors of a zone: by variances, or the same for all (ntrunc, narea)."""
         unfitted = np.isnan(fit.coefficients[..., 0])
+        whole = fit.area.size == self._data.shape[1]
         for part, place in self._places(group, fit):
+            at = part if whole else fit.area[part]
             lost = None if self._lost is None else self._lost[place]
             if isinstance(noise, ResidualVariance):
                 found = ((np.sqrt(own, out=own), more) for own, more in noise.block(part))
@@ -133,7 +135,7 @@ class SubtractionBlocks:
                 found = ((np.tile(row, (len(group.targets), 1)), None) for row in noise[:, part])
             for k, none, (values, more) in zip(group.planes, unfitted, found, strict=True):
                 if more is not None:
-                    self.shared[k, fit.area[part]] += more
+                    self.shared[k, at] += more
                 if lost is not None:
                     values[lost] = np.nan
                 if none.any():
