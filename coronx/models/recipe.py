@@ -76,6 +76,8 @@ class Recipe:
         Separation in arcsec and position angle in degrees of companions kept out of the fits.
     companion_radius : float
         Radius kept out, in lambda/D.
+    color_change : float
+        Relative change of the mean wavelength that one more reference stands for; 0: there is none.
     """
 
     strategy: str = "rdi"
@@ -90,6 +92,7 @@ class Recipe:
     rank_radius: float = 1.5
     companions: tuple[tuple[float, float], ...] = ()
     companion_radius: float = 1.5
+    color_change: float = 0.0
 
     def record(self, model: JwstDataModel) -> None:
         """Write the recipe into a product's keywords."""

@@ -1,7 +1,7 @@
 """A star's subtraction as its products tell it: what was done, and how to ask what it does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from coronx.models.psfalign import PsfAlignModel
 from coronx.models.recipe import Plan, Recipe
 from coronx.models.schema import planes_shown
 from coronx.models.star_places import star_error
+from coronx.ops.color_reference import color_reference
 from coronx.ops.images import Images
 from coronx.ops.subtracted import Subtracted
 from coronx.refdata.modes import CoronagraphMode, find_mode
@@ -34,7 +35,7 @@ class Inputs:
     Attributes
     ----------
     targets, references : Images
-        (nint, ny, nx) and (nref, ny, nx).
+        (nint, ny, nx) and (nref, ny, nx); last of them, if the recipe has one, that of colour.
     shifts : ndarray (nint, 2) or None
         (dx, dy) in pixels from the references' frame to each integration's.
     star : StarPlace
@@ -84,7 +85,25 @@ class Inputs:
         )
         if how.strategy == "rdi":
             matrices = np.full_like(matrices, np.nan)  # not among the references used
-        return cls(targets, stack, shifts, star, matrix, matrices, plan)
+        done = cls(targets, stack, shifts, star, matrix, matrices, plan)
+        return done._with_color(how.color_change) if how.color_change else done
+
+    def _with_color(self, change: float) -> "Inputs":
+        # Of other stars alone: what is beside the star itself, or its disk, is not to be in it.
+        others = self.plan.chosen & np.isnan(self.matrices).all(axis=(1, 2))
+        known, used = self.references, others.any(axis=(0, 1))
+        try:
+            added = color_reference(known, (self.star.x, self.star.y), change=change, used=used)
+        except ValueError as err:
+            raise InputError(f"color_change: of other stars {err}") from err
+        parts = ((getattr(one, name) for one in (known, added)) for name in ("data", "err", "bad"))
+        every = [self.plan.chosen, others.any(axis=2, keepdims=True)]
+        return replace(
+            self,
+            references=Images(*(np.concatenate(list(pair)) for pair in parts)),
+            matrices=np.concatenate([self.matrices, np.full((1, 2, 2), np.nan)]),
+            plan=replace(self.plan, chosen=np.concatenate(every, axis=2)),
+        )
 
 
 @dataclass(frozen=True, repr=False)

@@ -112,6 +112,7 @@ _META: dict[str, Any] = {
     "rank_radius": _keyword("[arcsec] within which they were compared", "number", "RANKRAD"),
     "companions": _keyword("separation:PA kept out of fits", "string", "COMPMASK"),
     "companion_radius": _keyword("[lambda/D] radius kept out", "number", "COMPRAD"),
+    "color_change": _keyword("relative change of wavelength fitted", "number", "COLORCHG"),
     "kl_modes": _keyword("number of modes subtracted", "integer", "KLMODES"),
     "error_kind": _keyword("how ERR was made", "string", "ERRKIND"),
     **{

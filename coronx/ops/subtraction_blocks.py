@@ -11,7 +11,7 @@ from coronx.ops.images import Images
 from coronx.ops.klip import KLBasis
 from coronx.ops.klip_variance import ResidualVariance
 from coronx.ops.target_fit import Fitted, Prepared
-from coronx.ops.zone_fit import ZoneFit, coefficient_steps, model_steps
+from coronx.ops.zone_fit import ZoneFit, coefficient_steps, residual_steps
 
 __all__ = ["SubtractionBlocks"]
 
@@ -80,14 +80,15 @@ class SubtractionBlocks:
         steps = coefficient_steps(fit.coefficients)
         for part, place in self._places(group, fit):
             data = self._data[place].astype(np.float64)
-            if self._lost is not None:
-                data[self._lost[place]] = np.nan
-            for k, model in zip(
-                group.planes, model_steps(steps, basis.modes[:, part]), strict=True
-            ):
-                self.residual[k][place] = data - model
-                if self.model is not None:
-                    self.model[k][place] = model
+            lost = None if self._lost is None else self._lost[place]
+            if lost is not None:
+                data[lost] = 0.0
+            kept = None if self.model is None else data.copy()
+            found = residual_steps(data, steps, basis.modes[:, part])
+            for k, left in zip(group.planes, found, strict=True):
+                self.residual[k][place] = left if lost is None else np.where(lost, np.nan, left)
+                if self.model is not None and kept is not None:
+                    self.model[k][place] = kept - left
 
     def put_moved(self, group: Fitted, shifts: Array) -> None:
         """Put in the residuals of targets to each of which the model is moved."""

@@ -80,14 +80,18 @@ class Frame:
         return float(self.roll[0]) - 0.054
 
 
-def frames(data: Path, star: str, scratch: Path) -> list[Frame]:
-    """Return a star's two rolls, aligned; the references are all other stars but AU Mic."""
+def frames(data: Path, star: str, scratch: Path, *, other_roll: bool = False) -> list[Frame]:
+    """Return a star's two rolls, aligned; the references are all other stars but AU Mic.
+
+    Last of them is, if so wished, the star itself at its other roll.
+    """
     made = []
     for name in STARS[star]:
-        path = scratch / f"{name}.npz"
+        path = scratch / f"{name}{'_rolls' if other_roll else ''}.npz"
         if not path.is_file():
             others = [n for s, names in STARS.items() if s not in (star, SCIENCE) for n in names]
-            _align(data, name, others).save(path)
+            own = [n for n in STARS[star] if n != name and other_roll]
+            _align(data, name, others + own).save(path)
         made.append(Frame.load(path))
     return made
 

@@ -1,7 +1,8 @@
-"""Calibrated contrast of the reference stars, each against the other two."""
+"""Calibrated contrast of the reference stars, each against the other two and its other roll."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +11,10 @@ from coronx.ops.contrast import contrast_curve
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import flux_map
 from coronx.ops.images import Images
+from coronx.ops.shift import shift_image
+from coronx.ops.stamp import Stamp
 from coronx.ops.subtracted import Subtracted
+from coronx.ops.throughput_profile import throughput_profile
 from coronx.ops.zones import annular_zones
 from tests.benchmarks.contrast_data import (
     CENTER,
@@ -22,9 +26,9 @@ from tests.benchmarks.contrast_data import (
     Frame,
     frames,
 )  # fmt: skip
-from tests.benchmarks.contrast_methods import EDGES, PADDING
+from tests.benchmarks.contrast_methods import EDGES, PADDING, colored
 
-__all__ = ["Limit", "contrast", "draw", "limit_table"]
+__all__ = ["Limit", "contrast", "curve", "draw", "limit_table", "subtracted"]
 
 # AU Mic in F356W from Ks = 4.529 +- 0.020 (2MASS, Cutri et al. 2003) and Ks - F356W of an M1
 # dwarf, that is K - L = 0.15 +- 0.05 (Bessell & Brett 1988, PASP 100, 1134); Vega has 279 Jy at
@@ -34,7 +38,10 @@ _KS, _COLOUR, _VEGA_JY = 4.529, 0.15, 279.0
 _JANSKY = _VEGA_JY * 10 ** (-0.4 * (_KS - _COLOUR))
 _JANSKY_SIGMA = 0.4 * np.log(10) * np.hypot(0.020, 0.05)
 _SEPARATIONS = np.arange(0.3, 6.01, 0.05)
-_CORE = 1.5  # window of the matched filter in FWHM, as `coronx_contrast` has it
+_CORE, _CORE_ADI = 1.5, 0.8  # window of the matched filter in FWHM, as `coronx_contrast` has it
+# Where the throughput of ARDI is measured, arcsec, by companions of this contrast.
+_PLACES = np.array([0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 4.5, 6.0])
+_FAINT = 1e-5
 _PUBLISHED = "contrast/carter2023_HIP65426_F356W_contrast.txt"
 
 
@@ -44,7 +51,7 @@ class Limit:
 
     Attributes
     ----------
-    star : str
+    star, strategy : str
     jansky, relative_sigma : float
         Its flux density in F356W, and how well its ratio to AU Mic's is known.
     separation, contrast : ndarray (n,)
@@ -52,6 +59,7 @@ class Limit:
     """
 
     star: str
+    strategy: str
     jansky: float
     relative_sigma: float
     separation: np.ndarray
@@ -59,7 +67,10 @@ class Limit:
 
 
 def contrast(data: Path, scratch: Path, companion: Companion) -> list[Limit]:
-    """Return the limits of all reference stars, both rolls together, all modes."""
+    """Return the limits of all reference stars, both rolls together, all modes.
+
+    By the other two stars (RDI), and by these and the star's own other roll (ARDI).
+    """
     science = [frame.scale for frame in frames(data, SCIENCE, scratch)]
     names = [star for star in STARS if star != SCIENCE]
     limits = []
@@ -67,36 +78,58 @@ def contrast(data: Path, scratch: Path, companion: Companion) -> list[Limit]:
         # Each of the star's two frames in units of each of AU Mic's.
         ratios = np.array([scale[2 * n : 2 * n + 2] for scale in science]).ravel()
         jansky = _JANSKY * ratios.mean()
-        rolls = frames(data, star, scratch)
-        flux = jansky / (1e6 * float(rolls[0].pixel_area[0]))
-        values = _curve(rolls, companion, flux)
-        spread = ratios.std(ddof=1) / ratios.mean()
-        limits.append(Limit(star, jansky, float(spread), _SEPARATIONS, values))
+        spread = float(ratios.std(ddof=1) / ratios.mean())
+        for strategy in ("RDI", "ARDI"):
+            rolls = frames(data, star, scratch, other_roll=strategy == "ARDI")
+            flux = jansky / (1e6 * float(rolls[0].pixel_area[0]))
+            values = curve(rolls, companion, flux, other_roll=strategy == "ARDI")
+            limits.append(Limit(star, strategy, jansky, spread, _SEPARATIONS, values))
     return limits
 
 
-def _curve(
-    rolls: list[Frame], companion: Companion, flux: float, core: float | None = _CORE
+def curve(
+    rolls: list[Frame], companion: Companion, flux: float, *, other_roll: bool = False
 ) -> np.ndarray:
     """Return the contrast at each separation, both rolls together."""
-    zones = annular_zones(companion.shape, CENTER, edges=EDGES, padding=PADDING, smallest=FWHM)
     parts = [
-        Subtracted(
-            _images(frame.target[None], frame.target_err[None]),
-            _images(frame.references, frame.reference_err),
-            star=CENTER,
-            matrices=_matrix(frame)[None],
-            truncate=len(frame.references),
-            zones=zones,
-        )
-        for frame in rolls
+        subtracted(frame, companion, other=other if other_roll else None)
+        for frame, other in zip(rolls, rolls[::-1], strict=True)
     ]
     source = _Source(companion.psf, companion.transmission)
     grid = FluxGrid(round(_SEPARATIONS[-1] / PIXEL) + 3, PIXEL)
-    found = flux_map(parts, lambda _: source, grid=grid, core=core and core * FWHM)
+    core = (_CORE_ADI if other_roll else _CORE) * FWHM
+    left: Any = None
+    if other_roll:
+        known = throughput_profile(
+            parts, [source] * 2, _PLACES, flux=_FAINT * flux, half=round(3 * core), core=core
+        )
+
+        def left(separation: np.ndarray) -> np.ndarray:
+            return np.interp(separation, _PLACES, known)
+
+    found = flux_map(parts, lambda _: source, grid=grid, core=core, throughput=left)
     return contrast_curve(
         found, fwhm=FWHM * PIXEL, star_flux=flux, separations=_SEPARATIONS
     ).calibrated
+
+
+def subtracted(frame: Frame, companion: Companion, *, other: Frame | None = None) -> Subtracted:
+    """Return a roll's subtraction; `other` is the other roll, if it is its last reference."""
+    references = _images(frame.references, frame.reference_err)
+    count = len(references.data)
+    matrices = np.full((count, 2, 2), np.nan)
+    if other is not None:
+        matrices[-1] = _matrix(other)
+    stack = colored(references, np.isnan(matrices).all(axis=(1, 2)))
+    return Subtracted(
+        _images(frame.target[None], frame.target_err[None]),
+        stack,
+        star=CENTER,
+        matrices=_matrix(frame)[None],
+        reference_matrices=np.concatenate([matrices, np.full((1, 2, 2), np.nan)]),
+        truncate=count + 1,
+        zones=annular_zones(companion.shape, CENTER, edges=EDGES, padding=PADDING, smallest=FWHM),
+    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +142,13 @@ class _Source:
     def transmission(self, shape: tuple[int, int]) -> np.ndarray:
         assert shape == self.passed.shape
         return self.passed
+
+    def __call__(self, x: float, y: float) -> Stamp:
+        """Return the image of unit flux at 0-based (x, y)."""
+        half = self.kernel.shape[0] // 2
+        col, row = round(x), round(y)
+        moved = shift_image(np.pad(self.kernel, 8), np.array([x - col, y - row]))[8:-8, 8:-8]
+        return Stamp(moved * self.passed[row, col], row - half, col - half)
 
 
 def _matrix(frame: Frame) -> np.ndarray:
@@ -126,7 +166,7 @@ def limit_table(limits: list[Limit]) -> str:
     at = (0.5, 1.0, 2.0)
     head = " | ".join(f'{s:g}"' for s in at)
     rows = [
-        f"| {one.star} | {one.jansky:.3f} | {100 * one.relative_sigma:.1f} % | "
+        f"| {one.star} | {one.strategy} | {one.jansky:.3f} | {100 * one.relative_sigma:.1f} % | "
         + " | ".join(f"{np.interp(s, one.separation, one.contrast):.2e}" for s in at)
         + " |"
         for one in limits
@@ -136,20 +176,27 @@ def limit_table(limits: list[Limit]) -> str:
         "2MASS Ks = 4.529 and Ks - F356W = 0.15 +- 0.05, an M1 dwarf's K - L. The others follow "
         "from the ratio of their speckles to AU Mic's, as `coronx_align_refs` fits it; its error "
         "here is the scatter over both rolls and frames.\n",
-        f"| star | Jy | ratio's scatter | {head} |", "|---|---|---|" + "---|" * len(at), *rows, "",
+        f"| star | references | Jy | ratio's scatter | {head} |",
+        "|---|---|---|---|" + "---|" * len(at), *rows, "",
         "5 sigma with the small-sample factor of Mawet et al. (2014), from the matched-filter flux "
-        "of both rolls on the sky; all modes, the zones of the first row above; throughput and the "
-        "mask's transmission corrected for. The goal is 1e-5 at 1\": two of the three reach it. "
-        "G 161-71 was observed 55 days after its references, in which the wavefront may have "
-        "changed. The published curve is of another star, with ADI and RDI together.",
+        "of both rolls on the sky; all modes, the zones of the first row above and its reference "
+        "of colour; throughput and the mask's transmission corrected for. RDI: the two other "
+        "stars; ARDI: the star's other roll, 10 degrees away, as well, in all zones (with "
+        "`least_rotation = 1` only beyond the first), what it takes of a companion measured by "
+        "forward modelling. The goal is 1e-5 at 1\". G 161-71 was "
+        "observed 55 days after the others, in which the wavefront has changed: only its own other "
+        "roll shows that. The published curve is of another star, with ADI and RDI together.",
     ])  # fmt: skip
 
 
 def draw(limits: list[Limit], data: Path, path: Path) -> None:
     """Draw the limits beside Carter et al. 2023, ApJ 951, L20 (HIP 65426, ADI and RDI)."""
     figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
+    colors = {star: f"C{n}" for n, star in enumerate(dict.fromkeys(one.star for one in limits))}
     for one in limits:
-        axes.plot(one.separation, one.contrast, label=f"{one.star}, {one.jansky:.2f} Jy, RDI")
+        style = colors[one.star] + {"RDI": "-", "ARDI": ":"}[one.strategy]
+        label = f"{one.star}, {one.jansky:.2f} Jy, {one.strategy}"
+        axes.plot(one.separation, one.contrast, style, label=label)
     separation, published, _ = np.loadtxt(data / _PUBLISHED).T
     seen = separation < _SEPARATIONS[-1]
     label = "HIP 65426, Carter et al. 2023, ADI + RDI"

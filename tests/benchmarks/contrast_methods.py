@@ -1,8 +1,8 @@
 """Reference-star subtraction as coronx, VIP and pyKLIP do it, on the same aligned frames.
 
-Every function takes targets (n, ny, nx) of one star at one roll, its references (nref, ny, nx), all
-finite, and a list of mode counts, and returns residuals (counts, n, ny, nx). Targets are subtracted
-one by one: the first is the observed frame, others have companions injected.
+Every function takes targets (n, ny, nx) of one star at one roll, and its references (nref, ny, nx),
+all finite, and returns residuals (counts, n, ny, nx) for each number of modes from 1 to all.
+Targets are subtracted one by one: the first is the observed frame, others have companions injected.
 """
 
 import contextlib
@@ -14,23 +14,37 @@ from types import MappingProxyType
 
 import numpy as np
 
+from coronx.ops.color_reference import color_reference
 from coronx.ops.images import Images
 from coronx.ops.psf_subtraction import subtract_psf
 from coronx.ops.zones import annular_zones
 from tests.benchmarks.contrast_data import CENTER, FWHM
 
-__all__ = ["EDGES", "METHODS", "PADDING", "Subtract", "with_coronx", "with_pyklip", "with_vip"]
+__all__ = [
+    "COLOR_CHANGE",
+    "EDGES",
+    "METHODS",
+    "PADDING",
+    "Subtract",
+    "colored",
+    "with_color",
+    "with_coronx",
+    "with_pyklip",
+    "with_vip",
+]
 
 # Pixels. The star's bright speckles end 12 lambda/D from it: what is beyond, where noise rules, is
-# fitted by itself, and each fit reaches far enough to hardly follow a companion.
-EDGES, PADDING = (12.5 * FWHM,), 10.5 * FWHM
-Subtract = Callable[[np.ndarray, np.ndarray, Sequence[int]], np.ndarray]
+# fitted by itself, and each fit reaches far enough to hardly follow a companion. Inner edge and
+# padding were chosen on the first roll of each star.
+EDGES, PADDING = (7 * FWHM, 12.5 * FWHM), 6 * FWHM
+# Black bodies of 10000 K and 2800 K differ by so much in the mean wavelength of their photons.
+COLOR_CHANGE = 0.003
+Subtract = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def with_vip(
     targets: np.ndarray,
     references: np.ndarray,
-    modes: Sequence[int],
     *,
     scaling: str | None = None,
 ) -> np.ndarray:
@@ -40,14 +54,13 @@ def with_vip(
     with _quiet():
         return np.stack([
             _project_subtract(targets, references, count, scaling, None, "lapack", False, False)
-            for count in modes
+            for count in range(1, len(references) + 1)
         ])  # fmt: skip
 
 
 def with_pyklip(
     targets: np.ndarray,
     references: np.ndarray,
-    modes: Sequence[int],
     *,
     annuli: int = 5,
     sectors: int = 4,
@@ -71,8 +84,8 @@ def with_pyklip(
             library.prepare_library(data)
             residual = klip_parallelized(
                 data.input, data.centers, data.PAs, data.wvs, data.filenums, data.IWA,
-                mode="RDI", annuli=annuli, subsections=sectors, movement=1,
-                numbasis=np.array(modes), aligned_center=list(CENTER), numthreads=1,
+                mode="RDI", annuli=annuli, subsections=sectors, movement=1, numthreads=1,
+                numbasis=np.arange(1, len(references) + 1), aligned_center=list(CENTER),
                 psf_library=library.master_library, psf_library_corr=library.correlation,
                 psf_library_good=library.isgoodpsf, verbose=False,
             )[0]  # fmt: skip
@@ -83,7 +96,6 @@ def with_pyklip(
 def with_coronx(
     targets: np.ndarray,
     references: np.ndarray,
-    modes: Sequence[int],
     *,
     edges: Sequence[float] = EDGES,
     sectors: int = 1,
@@ -93,12 +105,32 @@ def with_coronx(
     return subtract_psf(
         _images(targets),
         _images(references),
-        truncate=modes,
+        truncate=range(1, len(references) + 1),
         zones=annular_zones(
             targets.shape[1:], CENTER, edges=edges, sectors=sectors, padding=padding, smallest=FWHM
         ),
         propagate=False,
     ).residual
+
+
+def with_color(
+    targets: np.ndarray,
+    references: np.ndarray,
+    *,
+    edges: Sequence[float] = EDGES,
+    sectors: int = 1,
+    padding: float = PADDING,
+) -> np.ndarray:
+    """`with_coronx`, what a star's colour changes as one more reference."""
+    more = colored(_images(references)).data
+    return with_coronx(targets, more, edges=edges, sectors=sectors, padding=padding)
+
+
+def colored(references: Images, used: np.ndarray | None = None) -> Images:
+    """Return references with that of colour, which is made of those `used`."""
+    added = color_reference(references, CENTER, change=COLOR_CHANGE, used=used)
+    pairs = ((getattr(one, name) for one in (references, added)) for name in ("data", "err", "bad"))
+    return Images(*(np.concatenate(list(pair)) for pair in pairs))
 
 
 def _images(data: np.ndarray) -> Images:
@@ -118,11 +150,14 @@ def _quiet():
 
 METHODS: Mapping[str, Subtract] = MappingProxyType(
     {
-        "coronx, 2 annuli": with_coronx,
+        "coronx, 3 annuli, colour": with_color,
+        "coronx, 3 annuli": with_coronx,
+        "coronx, 2 annuli": partial(with_coronx, edges=EDGES[1:], padding=10.5 * FWHM),
         "coronx, 3 annuli x 8 sectors": partial(
             with_coronx, edges=(12.5 * FWHM, 25 * FWHM), sectors=8, padding=FWHM
         ),
         "coronx, whole frame": partial(with_coronx, edges=()),
+        "coronx, whole frame, colour": partial(with_color, edges=()),
         "VIP pca": with_vip,
         "VIP pca, spat-mean": partial(with_vip, scaling="spat-mean"),
         "pyKLIP, 5 annuli x 4 sectors": with_pyklip,

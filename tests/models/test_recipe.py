@@ -55,6 +55,7 @@ def test_a_product_gives_back_what_was_recorded(exposure):
         strategy="adi", method="nmf", kl_truncate=0, annuli=(1.0 / 3.0, 1.0, 20.25), sectors=3,
         zone_padding=0.1, least_rotation=0.0, nrefs_best=3, rank_by="mse", rank_radius=0.7,
         companions=((0.81763123, 149.4), (1.0, -12.5)), companion_radius=2.0,
+        color_change=0.003,
     )  # fmt: skip
     for given in (recipe, Recipe(), replace(Recipe(), annuli=(1.0,))):
         product = exposure.copy()

@@ -9,6 +9,7 @@ from coronx.models.members import open_cube
 from coronx.models.pointing import find_star, sky_matrix
 from coronx.models.recipe import Recipe
 from coronx.models.reduction import Inputs, Reduction, images_of, open_references
+from coronx.ops.stamp import Stamp
 from coronx.refdata.modes import MODES
 
 PLACE = (1.6, -1.2)
@@ -51,10 +52,12 @@ def subtracted(rolls, aligned):
         {"strategy": "ardi", "least_rotation": 4.0, **ZONES},
         {"method": "classical", **ZONES, "companions": ["2.0:126.87"], "nrefs_best": 2},
         {"method": "nmf"},
+        {"color_change": 0.003, **ZONES, "nrefs_best": 2},
+        {"color_change": 0.003, "strategy": "ardi", "truncate": 6},
     ],
 )
 def test_what_is_read_of_a_product_is_what_was_done(rolls, aligned, options):
-    product = KlipStep.call(rolls[0], aligned[0], truncate=2, **options)
+    product = KlipStep.call(rolls[0], aligned[0], **{"truncate": 2, **options})
     found = Reduction.of([product], [aligned[0]])
     (part,) = found.parts
     assert found.recipe == Recipe.of(product)
@@ -68,6 +71,42 @@ def test_what_is_read_of_a_product_is_what_was_done(rolls, aligned, options):
             rolls[0], images_of(rolls[0].data, rolls[0].err, rolls[0].dq), aligned[0], found.recipe
         ).plan.chosen
         assert chosen[0].sum() < chosen[-1].sum()
+
+
+def test_the_reference_of_colour_is_of_other_stars(rolls, aligned):
+    targets = images_of(rolls[0].data, rolls[0].err, rolls[0].dq)
+    rdi, ardi, none = (
+        Inputs.of(rolls[0], targets, aligned[0], Recipe(strategy=strategy, color_change=change))
+        for strategy, change in (("rdi", 0.003), ("ardi", 0.003), ("ardi", 0.0))
+    )
+    count = len(none.references.data)
+    for found in (rdi, ardi):
+        assert len(found.references.data) == len(found.matrices) == count + 1
+        assert found.plan.chosen[..., -1].all()
+        np.testing.assert_array_equal(found.references.data[:-1], none.references.data)
+        assert np.abs(found.references.data[-1]).max() > 0.1
+    np.testing.assert_array_equal(ardi.references.data[-1], rdi.references.data[-1])
+    alone = AlignRefsStep.call(rolls[0], StackRefsStep.call([rolls[1]]))
+    with pytest.raises(InputError, match="color_change: of other stars no reference"):
+        Inputs.of(rolls[0], targets, alone, Recipe(strategy="ardi", color_change=0.003))
+
+
+def test_what_colour_leaves_of_a_companion_is_exact(rolls, aligned):
+    options = {"truncate": 9, "color_change": 0.003, "annuli": [1.0, 2.0], "zone_padding": 0.2}
+    product = KlipStep.call(rolls[0], aligned[0], **options)
+    (part,) = Reduction.of([product], [aligned[0]]).parts
+    rows, cols = np.indices(part.shape[1:])
+
+    def source(x, y):
+        return Stamp(np.exp(-0.5 * ((cols - x) ** 2 + (rows - y) ** 2) / 1.2**2), 0, 0)
+
+    added = rolls[0].copy()
+    added.data[0] += 100.0 * source(*part.places(-0.5, 0.6)[0]).values
+    change = (KlipStep.call(added, aligned[0], **options).data - product.data)[0]
+    told = part.response(source, -0.5, 0.6, 100.0, half=6)
+    around = change[told.rows[0] : told.rows[0] + 13, told.cols[0] : told.cols[0] + 13]
+    assert np.nanmax(around) > 60.0
+    np.testing.assert_allclose(told.values[0], around, atol=2e-3)
 
 
 def test_zones_that_are_not_subtracted_are_no_part_of_others(rolls, aligned):

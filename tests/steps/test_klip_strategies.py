@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from jwst import datamodels
 from jwst.datamodels import ModelContainer
+from scipy import ndimage
 
 from coronx import AlignRefsStep, KlipStep, StackRefsStep
 from coronx.errors import InputError
@@ -211,6 +212,44 @@ def test_a_list_of_truncations_makes_a_product_of_each(roll, aligned_roll, tmp_p
             np.testing.assert_allclose(
                 star.data[good], (roll.data - result.data)[good], rtol=1e-4, atol=1e-3
             )
+
+
+def test_a_star_of_another_colour(target, aligned, ring):
+    redder = target.copy()
+    star = find_star(target)
+    middle = np.array([star.y, star.x])
+    for plane in redder.data:  # all that is seen is stretched about the star
+        plane[:] = ndimage.affine_transform(
+            np.nan_to_num(plane), np.full(2, 1.0 / 1.01), middle * (1.0 - 1.0 / 1.01)
+        )
+    redder.data[np.isnan(target.data)] = np.nan
+    before = redder.data.copy()
+    plain, found = (run(redder, aligned, color_change=change) for change in (0.0, 0.003))
+    np.testing.assert_array_equal(redder.data, before)
+    record = found.meta.coronx
+    assert (record.color_change, record.kl_modes) == (0.003, plain.meta.coronx.kl_modes + 1)
+    np.testing.assert_array_equal(np.isnan(found.data), np.isnan(plain.data))
+    np.testing.assert_array_equal(np.isnan(found.err), np.isnan(plain.err))
+    for n in range(2):
+        assert np.nanstd(found.data[n][ring]) < 0.5 * np.nanstd(plain.data[n][ring])
+    # A star of the references' own colour loses nothing by it.
+    same = run(target, aligned, color_change=0.003)
+    kept = run(target, aligned)
+    assert np.nanstd((same.data - kept.data)[0][ring]) < 0.2 * np.nanstd(kept.data[0][ring])
+    np.testing.assert_allclose(np.nanmedian(same.err / kept.err), 1.0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"strategy": "adi"}, "strategy = adi"),
+        ({"method": "classical"}, "method = classical"),
+        ({"error": "scatter", "method": "nmf"}, "method = nmf, error = scatter"),
+    ],
+)
+def test_a_change_of_colour_is_for_modes_of_other_stars(roll, aligned_roll, options, named):
+    with pytest.raises(InputError, match=f"color_change = 0.003 is for .* not for {named}; give 0"):
+        run(roll, aligned_roll, color_change=0.003, **options)
 
 
 @pytest.mark.parametrize(("method", "modes"), [("classical", 1), ("nmf", 2)])

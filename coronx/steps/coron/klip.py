@@ -50,6 +50,7 @@ class KlipStep(CoronStep):
         rank_radius = float(default=1.5,min=0.0)  # Arcsec from the star within which it is
         companions = force_list(default=list())  # Known companions kept out of the fit: arcsec and PA in degrees, as 1.2:40
         companion_radius = float(default=1.5,min=0.0)  # Radius kept out, in lambda/D
+        color_change = float(default=0.0,min=0.0,max=0.05)  # Also fit what a change of the mean wavelength by this share does; 0: not
         error = option("propagated", "scatter", default="propagated")  # ERR from input errors, or the references' scatter
         save_psf = boolean(default=False)  # Save the fitted star as a product of its own, _psfmodel
         suffix = string(default='psfsub')  # Suffix of the product
@@ -61,6 +62,14 @@ class KlipStep(CoronStep):
         if self.method == "nmf" and counts[0] == 0:
             raise InputError("truncate = 0: NMF needs a component; give 1 or more")
         parse_companions(self.companions)
+        unlike = {"strategy": ("adi",), "method": ("classical", "nmf"), "error": ("scatter",)}
+        given = {name: getattr(self, name) for name in unlike}
+        other = [f"{name} = {value}" for name, value in given.items() if value in unlike[name]]
+        if self.color_change and other:
+            raise InputError(
+                f"color_change = {self.color_change:g} is for KL modes of other stars and "
+                f"propagated errors, not for {', '.join(other)}; give 0"
+            )
         edges = self.annuli
         if any(b <= a for a, b in zip([0.0, *edges], edges, strict=False)):
             given = ", ".join(f"{edge:g}" for edge in edges)
@@ -137,6 +146,7 @@ class KlipStep(CoronStep):
             rank_radius=self.rank_radius,
             companions=parse_companions(self.companions),
             companion_radius=self.companion_radius,
+            color_change=self.color_change,
         )
 
     def _save_star(self, star: CubeModel) -> None:
