@@ -58,12 +58,12 @@ def noise_tails(
     along a bar, between a phase mask's axes. The variance in a sector about each place and in
     the opposite one, without the place's own neighbourhood, is told by k independent values. How
     much such variances differ beyond chance, in units of the ring's, is a variance tau^2 among
-    the places of a wide annulus, and 1 / tau^2 are the degrees of freedom nu with which the ring
-    foretells a sector's variance: (nu + k s^2) / (nu + k) is the estimate, a conjugate prior's
-    (Gelman et al. 2013, Bayesian Data Analysis, 2.6), with nu + k degrees of freedom. Were the
-    variances a chi-square's, nu would be 2 / tau^2; the strong places are few, and it is these
-    that make false alarms. Where sectors do not differ by more than one standard error, the ring's
-    variance stays.
+    the places of a wide annulus; where it is not above one standard error, the ring's variance
+    stays. Else a place's variance is the mean of the ring's, with nu degrees of freedom, and of
+    the sectors', with k: the estimate of a conjugate prior (Gelman et al. 2013, Bayesian Data
+    Analysis, 2.6). Were variances spread as a chi-square, nu would be 2 / tau^2, and the estimate
+    would have 2 / tau^2 + k degrees of freedom; but strong places are few, and it is these that
+    make false alarms: 1 / tau^2 counts the ring for less.
 
     What is left of unequal noise is a mixture of Gaussians, whose kurtosis kappa is above 3, and
     Student's t with 4 + 6 / (kappa - 3) degrees of freedom has the same. Kurtosis is measured
@@ -149,11 +149,12 @@ def _local_scale(
     differ = np.maximum(between - expected * (1.0 + np.sqrt(2.0 / alone)), 0.0)
     differ[unknown] = 0.0
     number, total = (annulus.without_own(sectors.sums(kind), kind) for kind in (each, square))
-    values = np.where(narrow, np.maximum(number, 0.0) * one, 0.0)
-    local = np.where(values > 0.0, np.maximum(total, 0.0) / np.maximum(number, 1.0), 1.0)
+    values = np.where(narrow & ~unknown, np.maximum(number, 0.0) * one, 0.0)
+    # Of the annulus's mean: how uncertain rings are is told elsewhere.
+    local = np.maximum(total, 0.0) / np.maximum(number, 1.0) / np.where(unknown, 1.0, mean)
     weight = differ * values
-    scale = np.sqrt((1.0 + weight * local) / (1.0 + weight))
-    return np.maximum(scale, _LEAST_SCALE), np.where(values > 0.0, differ / (1.0 + weight), 0.0)
+    scale = np.sqrt((1.0 + weight * np.where(values > 0.0, local, 1.0)) / (1.0 + weight))
+    return np.maximum(scale, _LEAST_SCALE), np.where(values > 0.0, differ / (2.0 + weight), 0.0)
 
 
 class _Annulus:
