@@ -33,6 +33,7 @@ import tests.speckle_images  # noqa: E402
 import tests.speckled_exposures  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
 from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
+from tests.script_client import ScriptServer, plain_environment  # noqa: E402
 
 # asdf parses a schema anew for each value that is checked: a fifth of what the tests take.
 _load_schema = cache(asdf.schema._make_schema_loader())
@@ -78,17 +79,25 @@ def no_optics(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def strun():
-    """Return a function that runs strun, or another script, in a process of its own."""
+def strun(tmp_path_factory):
+    """Return a function that runs strun, or another script, in a process of its own.
+
+    strun is forked of a process that has imported what it needs (tests/script_server.py), but
+    where the environment is changed: then all is read and imported anew.
+    """
+    server = ScriptServer(tmp_path_factory.mktemp("strun"))
 
     def run(*args, script="strun", **environment):
-        env = {k: v for k, v in os.environ.items() if k != "COVERAGE_PROCESS_START"}
+        command = [str(Path(sys.executable).with_name(script)), *(str(a) for a in args)]
+        if script == "strun" and not environment:
+            return server.run(command)
+        env = plain_environment()
         for name, value in environment.items():
             env.pop(name, None) if value is None else env.update({name: str(value)})
-        command = [str(Path(sys.executable).with_name(script)), *(str(a) for a in args)]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
-    return run
+    yield run
+    server.close()
 
 
 @pytest.fixture(scope="session")
