@@ -1,4 +1,6 @@
+import fcntl
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -130,6 +132,28 @@ def hole():
     return tests.speckle_images.hole
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Return a function that has something made in a folder once, for all workers of a run.
+
+    What is returned of it must pickle; the files are for reading alone.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def made(name, make):
+        folder, kept = base / f"once-{name}", base / f"once-{name}.pickle"
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+            if not kept.exists():
+                folder.mkdir()
+                kept.write_bytes(pickle.dumps(make(folder)))
+            return pickle.loads(kept.read_bytes())
+
+    return made
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of the pipeline: association, folder of products, what was printed."""
@@ -152,17 +176,20 @@ def psf_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def coron3_run(tmp_path_factory, make_association, psf_file, strun) -> Run:
+def coron3_run(once, make_association, psf_file, strun) -> Run:
     """Run the pipeline once, by strun, for all tests that look at its products."""
-    folder = tmp_path_factory.mktemp("coron3")
-    asn = make_association(folder)
-    out = folder / "out"
-    done = strun(
-        "coronx_coron3", asn, "--output_dir", out,
-        "--steps.klip.save_psf=true", "--steps.recenter_frames.save_results=true",
-        "--steps.recenter_frames.method=mask",  # speckles of noise have no symmetry
-        "--psf_file", psf_file, "--star_jy=1.5",
-        "--steps.detect.star_sigma=2", "--steps.extract.star_sigma=2",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return Run(asn, out, done.stdout + done.stderr)
+
+    def run(folder):
+        asn = make_association(folder)
+        out = folder / "out"
+        done = strun(
+            "coronx_coron3", asn, "--output_dir", out,
+            "--steps.klip.save_psf=true", "--steps.recenter_frames.save_results=true",
+            "--steps.recenter_frames.method=mask",  # speckles of noise have no symmetry
+            "--psf_file", psf_file, "--star_jy=1.5",
+            "--steps.detect.star_sigma=2", "--steps.extract.star_sigma=2",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return asn, out, done.stdout + done.stderr
+
+    return Run(*once("coron3", run))
