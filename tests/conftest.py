@@ -35,11 +35,13 @@ import tests.speckle_images  # noqa: E402
 import tests.speckled_exposures  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
 from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
+from tests.kept_schemas import check_schemas, keep_schemas  # noqa: E402
 from tests.script_client import ScriptServer, plain_environment  # noqa: E402
 
 # asdf parses a schema anew for each value that is checked: a fifth of what the tests take.
 _load_schema = cache(asdf.schema._make_schema_loader())
 asdf.schema._make_schema_loader = lambda: _load_schema
+keep_schemas()
 
 # stpipe searches all objects for garbage before each step: a sixth of what the tests take. Python
 # does so itself when there is some.
@@ -65,6 +67,13 @@ def realdata() -> Path:
 def crds_cache() -> Path:
     """Build the offline CRDS cache that CRDS_PATH names in every test."""
     return build_crds_cache(Path(os.environ["CRDS_PATH"]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schemas():
+    """Check, when all is done, that no test has changed the schemas that all share."""
+    yield
+    check_schemas()
 
 
 @pytest.fixture(scope="session")
