@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 _SERVER = Path(__file__).with_name("script_server.py")
-# They differ from test to test, and nothing looks at them.
-_PASSING = ("COVERAGE_PROCESS_START", "PYTEST_CURRENT_TEST")
+# They differ from test to test, and nothing looks at them; the last is a note of CRDS to itself.
+_PASSING = ("COVERAGE_PROCESS_START", "PYTEST_CURRENT_TEST", "CRDS_CONFIG_URI")
 
 
 def plain_environment() -> dict[str, str]:
