@@ -34,7 +34,6 @@ import tests.miri_exposures  # noqa: E402
 import tests.speckle_images  # noqa: E402
 import tests.speckled_exposures  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
-from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
 from tests.kept_schemas import check_schemas, keep_schemas  # noqa: E402
 from tests.script_client import ScriptServer, plain_environment  # noqa: E402
 
@@ -79,6 +78,9 @@ def schemas():
 @pytest.fixture(scope="session")
 def stpsf_data(tmp_path_factory) -> Path:
     """Return a folder of stand-in data for stpsf."""
+    # poppy is not imported by those who need none.
+    from coronx.simulate.stpsf_data import build_stpsf_data
+
     return build_stpsf_data(tmp_path_factory.mktemp("stpsf"))
 
 
