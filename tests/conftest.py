@@ -6,9 +6,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 # The arrays are small: threads of the linear algebra would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -27,24 +25,15 @@ for _name in ("CRDS_SERVER_URL", "CRDS_CONTEXT", "CRDS_MODE"):
     os.environ.pop(_name, None)
 os.environ["CRDS_PATH"] = str(_CRDS / "cache")
 
-import asdf  # noqa: E402
-import stpipe.step  # noqa: E402
-
 import tests.miri_exposures  # noqa: E402
 import tests.speckle_images  # noqa: E402
 import tests.speckled_exposures  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
-from tests.kept_schemas import check_schemas, keep_schemas  # noqa: E402
+from tests.kept_schemas import check_schemas  # noqa: E402
+from tests.quicker_host import make_host_quicker  # noqa: E402
 from tests.script_client import ScriptServer, plain_environment  # noqa: E402
 
-# asdf parses a schema anew for each value that is checked: a fifth of what the tests take.
-_load_schema = cache(asdf.schema._make_schema_loader())
-asdf.schema._make_schema_loader = lambda: _load_schema
-keep_schemas()
-
-# stpipe searches all objects for garbage before each step: a sixth of what the tests take. Python
-# does so itself when there is some.
-stpipe.step.gc = SimpleNamespace(collect=lambda: 0)
+make_host_quicker()
 
 
 def pytest_unconfigure(config):
@@ -95,8 +84,9 @@ def no_optics(monkeypatch):
 def strun(tmp_path_factory):
     """Return a function that runs strun, or another script, in a process of its own.
 
-    strun is forked of a process that has imported what it needs (tests/script_server.py), but
-    where the environment is changed: then all is read and imported anew.
+    strun is forked of a process that has imported what it needs (tests/script_server.py) and has
+    the host's repetitions spared as here, but where the environment is changed: then all is as a
+    user has it.
     """
     server = ScriptServer(tmp_path_factory.mktemp("strun"))
 

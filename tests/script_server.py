@@ -24,6 +24,10 @@ def _prepare() -> None:
     import asdf
     from stpipe import entry_points
 
+    sys.path[0] = str(Path(__file__).parents[1])
+    from tests.quicker_host import make_host_quicker
+
+    make_host_quicker()
     for name in _NEEDED:
         import_module(name)
     entry_points.get_steps()
