@@ -1,13 +1,15 @@
 """Table of the companions fitted: FITS columns and ECSV."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from astropy.table import Table
 
 from coronx.errors import InputError
 from coronx.models.tables import STAR_SIGMA, Column, table_schema, with_error
 
-__all__ = ["COMPANIONS", "SAMPLES", "candidate_places", "schema"]
+__all__ = ["COMPANIONS", "SAMPLES", "beside", "candidate_places", "schema"]
 
 _VALUES = (
     ("east", "arcsec", "From the star to the east"),
@@ -56,6 +58,39 @@ def schema() -> dict[str, Any]:
             "companion_samples": table_schema("Samples of their posteriors", "SAMPLES", SAMPLES),
         },
     }
+
+
+def beside(
+    companions: Sequence[tuple[float, float]],
+    shape: tuple[int, ...],
+    star: tuple[float, float],
+    matrices: Iterable[np.ndarray],
+    radius: float,
+) -> np.ndarray:
+    """Return the pixels (ny, nx) that are near a companion at one of some rolls.
+
+    Parameters
+    ----------
+    companions : sequence of tuple of float
+        Separation in arcsec and position angle in degrees.
+    shape : tuple of int
+        (ny, nx).
+    star : tuple of float
+        0-based (x, y) of the star.
+    matrices : iterable of ndarray (2, 2)
+        Pixels (x, y) per arcsec (east, north), of each roll.
+    radius : float
+        Pixels.
+    """
+    y, x = np.indices(shape)
+    out = np.zeros(shape, bool)
+    every = list(matrices)
+    for separation, angle in companions:
+        offset = separation * np.array([np.sin(np.radians(angle)), np.cos(np.radians(angle))])
+        for matrix in every:
+            place = np.array(star) + matrix @ offset
+            out |= np.hypot(x - place[0], y - place[1]) <= radius
+    return out
 
 
 def candidate_places(candidates: Any) -> list[tuple[float, float]]:

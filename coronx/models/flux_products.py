@@ -11,13 +11,23 @@ from coronx.models.pointing import find_star, sky_of
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
 from coronx.models.tables import STAR_SIGMA, Column, table_schema, with_error
+from coronx.ops.companion_fit import CompanionFit
+from coronx.ops.companion_removal import remove_companions
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap, flux_map
 from coronx.ops.ring_noise import ring_noise
 from coronx.ops.stamp import OffAxisPsf
 from coronx.ops.throughput_profile import throughput_profile
 
-__all__ = ["CANDIDATES", "LIMITS", "describe", "flux_schema", "jansky", "map_fluxes"]
+__all__ = [
+    "CANDIDATES",
+    "LIMITS",
+    "describe",
+    "flux_schema",
+    "jansky",
+    "map_fluxes",
+    "map_without",
+]
 
 _SEPARATIONS, _ANGLES = 24, 12  # at which the throughput of ADI is measured
 # FWHM; the figures they follow from are in docs/steps/contrast.md.
@@ -155,6 +165,32 @@ def map_fluxes(
             "zones or references"
         )
     return made
+
+
+def map_without(
+    reduction: Reduction,
+    psfs: Sequence[OffAxisPsf],
+    places: Sequence[tuple[float, float]],
+    fluxes: FluxMap,
+    **options: Any,
+) -> tuple[FluxMap, list[CompanionFit | None]]:
+    """Return a flux map without companions, and their fits; see `remove_companions`.
+
+    Parameters
+    ----------
+    reduction, psfs
+        As in `map_fluxes`.
+    places : sequence of (east, north)
+        Theirs in arcsec, in descending brightness.
+    fluxes : FluxMap
+        The map with them.
+    **options
+        Of `map_fluxes`, as that map was made.
+    """
+    fwhm = reduction.fwhm_arcsec / reduction.scale_arcsec
+    done = remove_companions(reduction.parts, psfs, places, fwhm=fwhm)
+    made = map_fluxes(reduction, psfs, **options, parts=done.parts, throughput=fluxes.throughput)
+    return made, done.fits
 
 
 def _measured(

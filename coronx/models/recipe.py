@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import CubeModel, JwstDataModel
 
 from coronx.errors import InputError, name_of
+from coronx.models.companions import beside
 from coronx.models.option_text import parse_companions, parts_of, written
 from coronx.models.pointing import StarPlace, pixel_scale
 from coronx.models.psf_width import psf_width
@@ -265,13 +266,6 @@ class Recipe:
             return None
         if matrix is None:
             raise InputError(f"{name_of(model)}: companions are kept out through a WCS (gwcs)")
-        y, x = np.indices(shape)
         radius = self.companion_radius * self._width(model)
         turned = [] if self.strategy == "rdi" else list(np.unique(matrices[science], axis=0))
-        out = np.zeros(shape, bool)
-        for separation, angle in self.companions:
-            offset = separation * np.array([np.sin(np.radians(angle)), np.cos(np.radians(angle))])
-            for one in [matrix, *turned]:
-                place = np.array([star.x, star.y]) + one @ offset
-                out |= np.hypot(x - place[0], y - place[1]) <= radius
-        return out
+        return beside(self.companions, shape, (star.x, star.y), [matrix, *turned], radius)

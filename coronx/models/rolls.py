@@ -16,6 +16,7 @@ from coronx.models.arrays import array_of, set_arrays
 from coronx.models.coverage import weights_of
 from coronx.models.schema import extend
 from coronx.models.split import split_integrations
+from coronx.ops.shared_variance import variance_in_mean
 
 __all__ = ["Rolls"]
 
@@ -30,7 +31,8 @@ class Rolls:
     The host weighs pixels by the inverse of VAR_RNOISE alone, so that array carries the
     weights while it works. Its errors are averages of the pixels' errors, which is what the
     scatter would be if pixels were not averaged: here variances are propagated, with the
-    squares of the weights that the values get (Fruchter & Hook 2002, PASP 114, 144).
+    squares of the weights that the values get (Fruchter & Hook 2002, PASP 114, 144). What the
+    integrations of an exposure share, the noise of their references, is added as common to them.
     """
 
     def __init__(self, mask_threshold: float) -> None:
@@ -38,6 +40,8 @@ class Rolls:
         self._images: list[ImageModel] = []
         self._variances: list[list[NDArray[np.float32]]] = []
         self._records: list[dict[str, Any]] = []
+        # Of each exposure: its images, and the covariance between them.
+        self._shared: list[tuple[slice, NDArray[np.float32]]] = []
 
     def split(self, cube: CubeModel) -> Iterator[ImageModel]:
         """Yield an exposure's integrations, which are kept; their WCS may be changed.
@@ -50,6 +54,10 @@ class Rolls:
         record = getattr(cube.meta, "coronx", None)
         self._records.append(dict(record.instance) if record is not None else {})
         weights = weights_of(cube, threshold=self._threshold)
+        shared = array_of(cube, "shared_variance")
+        if shared is not None and shared.shape == cube.shape[1:]:
+            first = len(self._images)
+            self._shared.append((slice(first, first + len(weights)), shared))
         for image, weight in zip(split_integrations(cube), weights, strict=True):
             self._add(image, weight)
             yield image
@@ -83,21 +91,17 @@ class Rolls:
                 setattr(result.meta.coronx, name, value)
 
     def _propagate(self, result: ImageModel, step: ResampleStep) -> None:
+        weights = [self._weight(image, step) for image in self._images]
+        for of, shared in self._shared:
+            whole = np.stack([variances[0] for variances in self._variances[of]])
+            whole = variance_in_mean(whole, np.stack(weights[of]), shared)
+            for variances, own in zip(self._variances[of], whole, strict=True):
+                variances[0] = own
         total = Drizzle(
             kernel=step.kernel, fillval=np.nan, out_shape=result.shape, disable_ctx=True
         )
-        for image, variances in zip(self._images, self._variances, strict=True):
-            exposure, shape = image.meta.exposure, image.shape
-            known = {
-                "data": image.data,
-                "dq": image.dq,
-                "var_rnoise": image.var_rnoise,
-                "measurement_time": exposure.measurement_time,
-                "exposure_time": exposure.exposure_time,
-            }
-            weight = build_driz_weight(
-                known, weight_type=step.weight_type, good_bits=GOOD_BITS, flag_name_map=pixel
-            )
+        for image, variances, weight in zip(self._images, self._variances, weights, strict=True):
+            shape = image.shape
             limits = resample_range(shape, image.meta.wcs.bounding_box)
             total.add_image(
                 variances[0],
@@ -124,3 +128,18 @@ class Rolls:
             arrays |= {"var_rnoise": read, "var_flat": flat}
             arrays["var_poisson"] = np.clip(whole - read - flat, 0.0, None)
         set_arrays(result, {n: np.where(seen, a, np.nan) for n, a in arrays.items()})
+
+    @staticmethod
+    def _weight(image: ImageModel, step: ResampleStep) -> NDArray[np.float32]:
+        """Return the weight that the host gives each pixel of an image."""
+        exposure = image.meta.exposure
+        known = {
+            "data": image.data,
+            "dq": image.dq,
+            "var_rnoise": image.var_rnoise,
+            "measurement_time": exposure.measurement_time,
+            "exposure_time": exposure.exposure_time,
+        }
+        return build_driz_weight(
+            known, weight_type=step.weight_type, good_bits=GOOD_BITS, flag_name_map=pixel
+        )

@@ -138,6 +138,12 @@ EXTENSION: dict[str, Any] = {
             "ndim": 3,
             "datatype": "float32",
         },
+        "shared_variance": {
+            "title": "Covariance between integrations",
+            "fits_hdu": "SHAREVAR",
+            "ndim": 2,
+            "datatype": "float32",
+        },
         "reference_shifts": _table(
             "Shift that moved each reference to the first integration", "REFSHIFT", _SHIFTS
         ),

@@ -10,7 +10,7 @@ from scipy.special import stdtr
 from coronx.ops.field_statistics import field_false_alarm, field_threshold, gaussian_sigmas
 from coronx.ops.flux_map import FluxMap
 from coronx.ops.ring_noise import Masked, RingNoise, ring_noise
-from coronx.ops.ring_tails import tail_freedom
+from coronx.ops.ring_tails import noise_tails
 from coronx.ops.summit import summit
 
 __all__ = ["Candidate", "Detections", "find_candidates"]
@@ -42,8 +42,7 @@ class Candidate:
     flux, flux_error : float
         In the unit of the map; less the mean of the ring.
     snr : float
-        Flux over the sample standard deviation of the ring, the mean's own scatter included:
-        Student's t in noise.
+        Flux over the noise at its place, that of the ring's mean included: Student's t in noise.
     sigmas : float
         Gaussian sigmas as rare at one place, in so small a sample, as the value of Student's t with
         which it was found: the noise then held the light beyond its own neighbourhood that
@@ -82,6 +81,7 @@ class Detections:
     threshold : float
         In sigmas.
     noise : RingNoise
+        As it is at each place.
     """
 
     candidates: tuple[Candidate, ...]
@@ -106,8 +106,8 @@ def find_candidates(
     The map is compared with the noise of its rings, and each value of Student's t is put as the
     sigmas of a Gaussian that are as rare, so that one threshold serves all separations: the one
     that the expected number of peaks of noise in the field says (`expected_peaks`). It rests
-    on noise that is as smooth as the PSF makes it. Left-over speckles, stronger in some parts of a
-    ring than in others, leave fewer degrees of freedom (`tail_freedom`).
+    on noise that is as smooth as the PSF makes it. Left-over speckles are stronger in some parts of
+    a ring than in others, and their values have heavier tails than a Gaussian's (`noise_tails`).
 
     Found peaks are left out of the noise, and the search is repeated until it finds no other: a
     bright companion hides none at its separation. Nothing is looked for where a companion's own
@@ -146,20 +146,21 @@ def find_candidates(
         told = _with_tails(noise, flux_map, fwhm, left_out)
         if search is None:
             search = _Search.of(flux_map, told, region, false_alarm, fwhm)
-        t = noise.t(flux_map.flux)
+        t = told.t(flux_map.flux)
         sigmas, high = np.full((2, *grid.shape), np.nan)
         at = region & np.isfinite(t)
         sigmas[at] = gaussian_sigmas(t[at], told.freedom[at])
+        # A companion that is not known yet may pass for a heavy tail.
         high[at] = gaussian_sigmas(t[at], noise.freedom[at])
         # Without the candidates' light their noise is told better. How rare they are is not: to
         # leave out what surrounds a peak of noise makes any the higher.
         found = {
-            place: _as_found(search.candidate(place, t, noise) or old, old)
+            place: _as_found(search.candidate(place, t, told) or old, old)
             for place, old in found.items()
         }
         new: dict[tuple[int, int], Candidate] = {}
         for place in search.peaks(t, high):
-            candidate = search.candidate(place, t, noise)
+            candidate = search.candidate(place, t, replace(told, freedom=noise.freedom))
             if candidate is None or candidate.sigmas < search.threshold:
                 continue
             if any(
@@ -183,7 +184,7 @@ def find_candidates(
         if not new:
             break
     ordered = sorted(found.values(), key=lambda c: -c.sigmas)
-    return Detections(tuple(ordered), t, sigmas, search.threshold, noise)
+    return Detections(tuple(ordered), t, sigmas, search.threshold, told)
 
 
 def _ring_noise(flux_map: FluxMap, fwhm: float, masked: Masked, robust: bool) -> RingNoise:
@@ -200,13 +201,14 @@ def _with_tails(
     masked: Masked,
     like: RingNoise | None = None,
 ) -> RingNoise:
-    """Return the noise, or another one like it, with the degrees of freedom its tails leave."""
-    tails = tail_freedom(
+    """Return the noise, or another one like it, as it is at each place, with its tails."""
+    tails = noise_tails(
         flux_map.flux, flux_map.grid, noise, fwhm=fwhm, correlation=flux_map.correlation,
         masked=masked,
     )  # fmt: skip
     result = noise if like is None else like
-    return replace(result, freedom=1.0 / (1.0 / result.freedom + 1.0 / tails))
+    freedom = 1.0 / (1.0 / result.freedom + 1.0 / tails.freedom)
+    return replace(result, sigma=result.sigma * tails.scale, freedom=freedom)
 
 
 def _as_found(now: Candidate, old: Candidate) -> Candidate:

@@ -52,8 +52,9 @@ def expected_peaks(sigmas: float, resels: Array, freedom: Array) -> float:
     -------
     float
     """
-    # Rarer values than can be computed are NaN, and as good as endless.
-    t = np.fmin(t_value(sigmas, freedom), _ENDLESS)
+    # Rarer values than can be computed are NaN or of either sign, and as good as endless.
+    t = t_value(sigmas, freedom)
+    t = np.where((t >= 0.0) & (t < _ENDLESS), t, _ENDLESS)
     log_density = (
         gammaln(0.5 * (freedom + 1.0))
         - gammaln(0.5 * freedom)

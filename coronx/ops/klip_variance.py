@@ -1,6 +1,7 @@
 """The variance of KLIP residuals, with the noise of target and references both in it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def residual_variance(
     out = np.empty((len(truncate), len(target_variance), basis.area.size), np.float32)
     for start in range(0, basis.area.size, _BLOCK):
         part = slice(start, min(start + _BLOCK, basis.area.size))
-        for result, values in zip(out, noise.block(part), strict=True):
+        for result, (values, _) in zip(out, noise.block(part), strict=True):
             result[:, part] = values
     return out
 
@@ -76,6 +77,9 @@ class ResidualVariance:
     ----------
     basis, coefficients, target_variance, reference_err, truncate, known
         As `residual_variance` has them.
+    in_common : ndarray (ntrunc, nref), optional
+        Weights of the references' variances in what targets share, `pair_weights`'s; zero by
+        default.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class ResidualVariance:
         *,
         truncate: Sequence[int],
         known: Mask | None = None,
+        in_common: Array | None = None,
     ) -> None:
         self._basis, self._steps = basis, _steps(basis, truncate)
         self._own = target_variance.reshape(len(target_variance), -1)
@@ -103,6 +108,8 @@ class ResidualVariance:
             level += sums
         total, each = share.mean(axis=1) @ level, share @ level
         self._strength = each / np.where(total > 0.0, total, 1.0)[:, None]
+        common = np.zeros(len(total)) if in_common is None else in_common @ level
+        common /= np.where(total > 0.0, total, 1.0)
         # One matrix for all truncations: how variances are spread changes little with their number.
         sums, numbers = np.zeros(count), np.zeros(count)
         for _, v in self._noise():
@@ -128,26 +135,31 @@ class ResidualVariance:
             for part, v in self._noise(self._alone):
                 for matrix, row in zip(matrices, v * scale[self._alone], strict=True):
                     matrix += _outer(basis.fit_modes[:, part], row)
-        self._shared, self._matrices = shared, matrices
+        self._shared, self._matrices = self._pairs(shared), self._pairs(matrices)
         added = self._fitted.mean(axis=1, dtype=np.float64)
         change = self._strength * added[:, None] - self._strength[-1] * added[-1]
-        self._spread = self._level + change
+        spread = self._level + change
+        self._factors = np.stack([self._strength, spread], axis=-1).astype(np.float32)
+        self._in_common = np.stack([common, common * added], axis=-1).astype(np.float32)
         # Where the pixels of the area are among those fitted; -1 where they are not.
         self._place: NDArray[np.intp] | None = None
         if basis.fit is not basis.area:
             place = np.minimum(np.searchsorted(basis.fit, basis.area), size - 1)
             self._place = np.where(basis.fit[place] == basis.area, place, -1)
 
-    def block(self, part: slice) -> Iterator[Single]:
-        """Yield the variances of some pixels of the area, (nt, n), for each truncation.
+    def block(self, part: slice) -> Iterator[tuple[Single, Single]]:
+        """Yield for each truncation the variances of some pixels of the area, (nt, n).
 
-        The same memory is used for each.
+        And what of them targets share, (n,). The same memory is used for the variances of each.
         """
         basis = self._basis
         at = basis.area[part]
         modes = basis.modes[:, part].astype(np.float32)
-        diagonal = np.cumsum([np.square(basis.modes[step, part]).sum(axis=0)
-                              for step in self._steps], axis=0)  # fmt: skip
+        diagonal = np.array([
+            np.einsum("kp,kp->p", *2 * [basis.modes[step, part]]) for step in self._steps
+        ])  # fmt: skip
+        for before, row in pairwise(diagonal):
+            row += before
         own = self._target(at)
         if self._place is None:
             shares, typical = self._fitted[:, part], self._typical[part]
@@ -167,14 +179,14 @@ class ResidualVariance:
             if fitted is not None:
                 v = np.where(fitted, v, np.float32(0.0))
             alone.append(self._leaks(matrix, modes, np.asarray(kept * v, np.float32)))
+        terms = np.stack([shares * left, leaks], axis=1)
         result, more = np.empty_like(own), np.empty_like(own)
-        for k in range(len(left)):
-            factors = np.stack([self._strength[k], self._spread[k]], axis=1).astype(np.float32)
-            np.matmul(factors, np.stack([shares[k] * left[k], leaks[k]]), out=result)
+        for k, factors in enumerate(self._factors):
+            np.matmul(factors, terms[k], out=result)
             for n, own_leaks in zip(self._alone, alone, strict=True):
                 result[n] += factors[n, 1] * (own_leaks[k] - leaks[k])
             result += np.multiply(own, left[k], out=more)
-            yield result
+            yield result, self._in_common[k] @ terms[k]
 
     def _target(self, at: NDArray[np.intp], rows: NDArray[np.intp] | None = None) -> Single:
         """Return targets' own variances at some pixels."""
@@ -197,29 +209,42 @@ class ResidualVariance:
     def _shares(self, block: NDArray[np.floating], at: NDArray[np.intp]) -> tuple[Single, Array]:
         """Return the references' mean share in the variance, (ntrunc, n), and their sums."""
         values = np.square(block, dtype=np.float32)
-        seen = np.isfinite(values)
-        if self._known is not None:
-            seen &= self._known[:, at]
-        if not seen.all():
+        sums = values.sum(axis=1, dtype=np.float64)
+        # A sum of squares is finite where they all are.
+        if self._known is not None or not np.isfinite(sums).all():
+            seen = np.isfinite(values)
+            if self._known is not None:
+                seen &= self._known[:, at]
             mean = values.sum(axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
             values = np.where(seen, values, mean)
-        return self._weights @ values, values.sum(axis=1, dtype=np.float64)
+            sums = values.sum(axis=1, dtype=np.float64)
+        return self._weights @ values, sums
 
-    def _leaks(self, matrix: Single, modes: Single, own: Single) -> Single:
+    def _leaks(self, pairs: Single, modes: Single, own: Single) -> Single:
         """Return sum over j != i of P_ij^2 v_j for pixels i and every truncation, (ntrunc, n).
 
-        `own` is P_ii^2 v_i. Single precision is enough for a variance, and takes half the time.
+        `pairs` is `_pairs` of a matrix, `own` P_ii^2 v_i. Single precision is enough for a
+        variance, and takes half the time.
         """
+        mixed = pairs @ modes
         out = np.empty((len(self._steps), modes.shape[1]), np.float32)
-        total = np.zeros(modes.shape[1], np.float32)
         for result, new in zip(out, self._steps, strict=True):
-            if new.stop > new.start:
-                mixed = matrix[new, new] @ modes[new]
-                mixed += 2.0 * (matrix[new, : new.start] @ modes[: new.start])
-                total += np.einsum("kp,kp->p", mixed, modes[new])
-            result[:] = total
+            np.einsum("kp,kp->p", mixed[new], modes[new], out=result)
+        for before, result in pairwise(out):
+            result += before
         out -= own
         return np.maximum(out, 0.0, out=out)
+
+    def _pairs(self, matrix: Single) -> Single:
+        """Return the matrix (..., 1 + K, 1 + K) whose rows pair a truncation's new modes with all.
+
+        With all up to them, that is: each pair of an old mode and a new one counts twice.
+        """
+        out = np.zeros_like(matrix)
+        for new in self._steps:
+            out[..., new, : new.start] = 2.0 * matrix[..., new, : new.start]
+            out[..., new, new] = matrix[..., new, new]
+        return out
 
 
 def _outer(modes: Array, variance: Single) -> Single:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from coronx.ops.images import Images
 from coronx.ops.klip import reference_scatter
 from coronx.ops.klip_variance import ResidualVariance
+from coronx.ops.shared_variance import pair_weights
 from coronx.ops.subtraction_blocks import SubtractionBlocks
 from coronx.ops.target_fit import Method, fit_targets, prepare
 from coronx.ops.zones import Zone
@@ -38,6 +39,10 @@ class Subtraction:
         Numbers of modes subtracted: the least of all zones and targets.
     references : int
         Number of references that took part.
+    shared : ndarray (ntrunc, ny, nx), float32, or None
+        Covariance of the residuals of two targets, mean of all pairs, by the noise of the
+        references that they have in common; it is a part of their variances. None where errors are
+        not propagated.
     """
 
     residual: NDArray[np.float32]
@@ -46,6 +51,7 @@ class Subtraction:
     truncate: tuple[int, ...]
     modes: tuple[int, ...]
     references: int
+    shared: NDArray[np.float32] | None = None
 
 
 def subtract_psf(
@@ -111,13 +117,16 @@ def subtract_psf(
     # Memory for the results is taken after what the fit needed for a while is given back.
     blocks = SubtractionBlocks(targets, ready, len(counts), with_model=with_model)
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
-    for group in groups:
+    pairs = [pair_weights(groups, zone, len(counts)) for zone in range(len(ready.zones))]
+    for number, group in enumerate(groups):
         planes = list(group.planes)
         asked = [counts[k] for k in planes]
         if shifts is not None and group.whole is not None:
             blocks.put_moved(group, shifts)
         chosen_here = ready.chosen[:, group.targets[0]]
-        for prepared, fit, own in zip(ready.zones, group.zones, chosen_here, strict=True):
+        for prepared, fit, own, weights in zip(
+            ready.zones, group.zones, chosen_here, pairs, strict=True
+        ):
             if fit.basis is None:
                 blocks.put_nothing(group, fit)
                 continue
@@ -133,6 +142,7 @@ def subtract_psf(
                     references.err,
                     truncate=asked,
                     known=ready.known,
+                    in_common=weights[number],
                 )
                 blocks.put_errors(group, fit, noise)
                 continue
@@ -145,4 +155,5 @@ def subtract_psf(
     shape = (len(counts), *targets.data.shape)
     model = None if blocks.model is None else blocks.model.reshape(shape)
     residual, err = blocks.residual.reshape(shape), blocks.err.reshape(shape)
-    return Subtraction(residual, err, model, counts, modes, ready.count)
+    shared = blocks.shared.reshape(len(counts), *shape[2:]) if propagate else None
+    return Subtraction(residual, err, model, counts, modes, ready.count, shared)

@@ -11,7 +11,7 @@ from coronx.ops.images import Images
 from coronx.ops.klip import KLBasis
 from coronx.ops.klip_variance import ResidualVariance
 from coronx.ops.target_fit import Fitted, Prepared
-from coronx.ops.zone_fit import ZoneFit, coefficient_steps, model_steps
+from coronx.ops.zone_fit import ZoneFit, coefficient_steps, residual_steps
 
 __all__ = ["SubtractionBlocks"]
 
@@ -42,6 +42,8 @@ class SubtractionBlocks:
     ----------
     residual, err, model : ndarray (ntrunc, nt, npix)
         To be filled; NaN where no zone is.
+    shared : ndarray (ntrunc, npix)
+        Covariance between targets; 0 where nothing was put in.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class SubtractionBlocks:
 
         self.residual, self.err = empty(), empty()
         self.model = empty() if with_model else None
+        self.shared = np.zeros((count, flat[1]), np.float32)
         self._frame = targets.data.shape[1:]
         self._data = targets.data.reshape(flat)
         self._variance = np.square(targets.err, dtype=np.float32).reshape(flat)
@@ -80,14 +83,15 @@ class SubtractionBlocks:
         steps = coefficient_steps(fit.coefficients)
         for part, place in self._places(group, fit):
             data = self._data[place].astype(np.float64)
-            if self._lost is not None:
-                data[self._lost[place]] = np.nan
-            for k, model in zip(
-                group.planes, model_steps(steps, basis.modes[:, part]), strict=True
-            ):
-                self.residual[k][place] = data - model
-                if self.model is not None:
-                    self.model[k][place] = model
+            lost = None if self._lost is None else self._lost[place]
+            if lost is not None:
+                data[lost] = 0.0
+            kept = None if self.model is None else data.copy()
+            found = residual_steps(data, steps, basis.modes[:, part])
+            for k, left in zip(group.planes, found, strict=True):
+                self.residual[k][place] = left if lost is None else np.where(lost, np.nan, left)
+                if self.model is not None and kept is not None:
+                    self.model[k][place] = kept - left
 
     def put_moved(self, group: Fitted, shifts: Array) -> None:
         """Put in the residuals of targets to each of which the model is moved."""
@@ -121,13 +125,17 @@ class SubtractionBlocks:
     def put_errors(self, group: Fitted, fit: ZoneFit, noise: ResidualVariance | Array) -> None:
         """Put in the errors of a zone: by variances, or the same for all (ntrunc, narea)."""
         unfitted = np.isnan(fit.coefficients[..., 0])
+        whole = fit.area.size == self._data.shape[1]
         for part, place in self._places(group, fit):
+            at = part if whole else fit.area[part]
             lost = None if self._lost is None else self._lost[place]
             if isinstance(noise, ResidualVariance):
-                found = (np.sqrt(values, out=values) for values in noise.block(part))
+                found = ((np.sqrt(own, out=own), more) for own, more in noise.block(part))
             else:
-                found = (np.tile(row, (len(group.targets), 1)) for row in noise[:, part])
-            for k, none, values in zip(group.planes, unfitted, found, strict=True):
+                found = ((np.tile(row, (len(group.targets), 1)), None) for row in noise[:, part])
+            for k, none, (values, more) in zip(group.planes, unfitted, found, strict=True):
+                if more is not None:
+                    self.shared[k, at] += more
                 if lost is not None:
                     values[lost] = np.nan
                 if none.any():

@@ -17,8 +17,8 @@ __all__ = [
     "assemble",
     "coefficient_steps",
     "fit_zones",
-    "model_steps",
     "prepare_zones",
+    "residual_steps",
     "solve",
     "weigh",
 ]
@@ -213,22 +213,25 @@ def coefficient_steps(coefficients: Array) -> list[tuple[slice, Array]]:
     return steps
 
 
-def model_steps(steps: Sequence[tuple[slice, Array]], modes: Array) -> Iterator[Array]:
-    """Yield the models of all truncations at some pixels, (nt, n), each in the same memory.
+def residual_steps(
+    data: Array, steps: Sequence[tuple[slice, Array]], modes: Array
+) -> Iterator[Array]:
+    """Yield what all truncations leave of targets at some pixels, (nt, n), in `data`'s memory.
 
     Parameters
     ----------
+    data : ndarray (nt, n)
+        The targets; changed.
     steps : sequence of (slice, ndarray)
         Of `coefficient_steps`.
     modes : ndarray (1 + K, n)
         Modes at those pixels.
     """
-    model = np.zeros((len(steps[0][1]), modes.shape[1]))
-    added = np.empty_like(model)
+    added = np.empty_like(data)
     for which, change in steps:
         if change.size:
-            model += np.matmul(change, modes[which], out=added)
-        yield model
+            data -= np.matmul(change, modes[which], out=added)
+        yield data
 
 
 def _basis(

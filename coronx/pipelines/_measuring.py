@@ -69,10 +69,11 @@ def measure(pipeline: Any, combined: Combined) -> None:
     reduction = Reduction.of(combined.subtracted, combined.aligned)
     detected: Any = None
     known = list(reduction.recipe.companions)
+    told = steps["contrast"].companions
     for name, step in steps.items():
         if step.skip:
             continue
-        if name == "contrast" and step.companions is None:
+        if name == "contrast" and told is None:
             found = [
                 (row["separation"], row["pa"]) for row in ([] if detected is None else detected)
             ]
@@ -84,6 +85,8 @@ def measure(pipeline: Any, combined: Combined) -> None:
             product = step.run(reduction, None, detected)
         else:
             product = step.run(reduction)
+        # With another number of modes others are detected.
+        steps["contrast"].companions = told
         if name == "detect":
             detected = product.candidates
         if pipeline.save_results:

@@ -179,6 +179,8 @@ class Coron3Pipeline(Guest, JwstPipeline):
         self.outlier_detection.mode = "coron"
         self.outlier_detection.save_results = self.save_results and self.save_intermediate_results
         self.resample.blendheaders = False
+        # What is kept out of the subtraction's fits is no part of the star's place either.
+        self.align_refs.companions = self.align_refs.companions or self.klip.companions
         self.klip.save_psf = self.klip.save_psf and self.save_results
 
     def _prepare(self, members: Members) -> ModelContainer:

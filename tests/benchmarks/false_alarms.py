@@ -51,7 +51,9 @@ def rates(name: str, fields: Iterator[Field]) -> str:
         count += 1
         for k, probability in enumerate(STATED):
             found = find_candidates(field.flux_map, fwhm=field.fwhm, false_alarm=probability)
-            hits[k] += bool(found.candidates)
+            if not found.candidates:
+                break  # What is not found at one threshold is not at a higher one.
+            hits[k] += 1
     share = hits / count
     error = np.sqrt(share * (1.0 - share) / count)
     cells = starmap("{:.3f} +- {:.3f} (stated {})".format, zip(share, error, STATED, strict=True))

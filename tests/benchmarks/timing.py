@@ -1,38 +1,48 @@
 """Medians of interleaved repeats on one thread, and tables of them."""
 
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-__all__ = ["interleaved", "markdown", "ratio", "without_kernel"]
+__all__ = ["interleaved", "markdown", "ratio"]
 
 
 def interleaved(
     cases: Mapping[str, Callable[[], object]],
     repeats: int,
-    clock: Callable[[], float] = time.process_time,
+    *,
+    rest: float = 0.0,
+    twice: bool = False,
 ) -> dict[str, float]:
     """Run cases in turn (A B A B), on one thread, and return the median CPU seconds of each.
 
     CPU time of a single thread is what a quiet machine's clock would show, and is
     disturbed least by what else the machine does.
+
+    Parameters
+    ----------
+    cases : mapping of str to callable
+        What is run.
+    repeats : int
+        How often.
+    rest : float
+        Seconds of sleep before each run, in which free memory may go back to where it came from.
+    twice : bool
+        Run each twice at once, and count the second run, which finds the first one's memory.
     """
     spent: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(repeats):
         for name, run in cases.items():
+            time.sleep(rest)
             with threadpool_limits(1):
-                start = clock()
+                if twice:
+                    run()
+                start = time.process_time()
                 run()
-                spent[name].append(clock() - start)
+                spent[name].append(time.process_time() - start)
     return {name: float(np.median(values)) for name, values in spent.items()}
-
-
-def without_kernel() -> float:
-    """Return the CPU seconds of this process less what the operating system took."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
 def ratio(other: float, ours: float) -> str:

@@ -90,6 +90,27 @@ def test_scatter_is_err(scale_ratio):
     np.testing.assert_array_equal(np.isfinite(result.err), np.isfinite(result.data))
 
 
+def test_noise_that_integrations_share():
+    rng = np.random.default_rng(4)
+    shape, center, read, common = (4, 60, 60), (29.7, 29.9), 1.0, 1.5
+    images = []
+    for _ in range(2):
+        exposures = []
+        for roll in (30.0, 41.0):
+            data = noise(rng, shape, read + 0.5) + noise(rng, shape[1:], common)
+            model = exposure(data, read, common + 0.25, roll=roll, center=center)
+            model.data[rng.random(shape) < 0.05] = np.nan
+            extend(model).shared_variance = np.full(shape[1:], common, "f4")
+            exposures.append(model)
+        result = combined(exposures)
+        images.append(result.data / result.err)
+    assert np.sqrt(np.nanmean(np.array(images) ** 2)) == pytest.approx(1.0, abs=0.02)
+    for model in exposures:
+        model.shared_variance = None
+    # Of four integrations: (0.375 + 1.5) against (1.5 + 1.5) / 4.
+    assert np.nanmedian(result.err / combined(exposures).err) > 1.5
+
+
 def test_the_better_roll_counts_more():
     shape, center = (1, 40, 40), (19.7, 19.9)
     good, bad = (

@@ -71,3 +71,11 @@ def test_ends_are_defined():
     assert field_threshold(0.1, np.zeros(0), np.zeros(0)) == 1.0
     with pytest.raises(ValueError, match="probability"):
         field_threshold(1.0, *field)
+
+
+def test_the_fewest_degrees_of_freedom_have_a_threshold():
+    # So rare a value of this t is more than a number can hold.
+    resels, freedom = np.array([1.0, 300.0]), np.array([1.2785, 40.0])
+    assert np.isfinite(expected_peaks(30.0, resels, freedom))
+    limit = field_threshold(0.3, resels, freedom)
+    assert field_false_alarm(limit, resels, freedom) == pytest.approx(0.3)

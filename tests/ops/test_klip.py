@@ -181,6 +181,19 @@ def test_the_type_of_the_input_does_not_matter(stack, targets):
     np.testing.assert_allclose(models[2], models[0], rtol=1e-9)
 
 
+def test_gram_matrix_keeps_its_digits_on_a_pedestal():
+    stack = np.random.default_rng(3).normal(size=(6, 64, 65))
+    # Rows unlike the others, and a pedestal far above what differs.
+    stack[:, :16] += 100.0
+    stack += 1e6
+    flat = stack.reshape(len(stack), -1).astype(np.longdouble)
+    flat -= flat.mean(axis=1, keepdims=True)
+    expected = (flat @ flat.T).astype(float)
+    gram = gram_matrix(stack, np.arange(64 * 65))
+    np.testing.assert_allclose(gram.matrix, expected, rtol=0.0, atol=1e-11 * expected.max())
+    np.testing.assert_allclose(gram.means, stack.mean(axis=(1, 2)), rtol=1e-14)
+
+
 def test_columns_are_yielded_once_each():
     rng = np.random.default_rng(1)
     for size in (1, 4096, 4097, 9000):

@@ -129,6 +129,29 @@ def test_a_misplaced_hole_is_named_and_can_be_moved(target, stack, aligned, mask
     )
 
 
+def test_a_bright_companion_does_not_pull(stack, make_exposure):
+    place = (0.7, 0.4)
+    target = make_exposure(
+        "target_00001_nrcalong_calints.fits",
+        seed=1,
+        nints=1,
+        roll=20.0,
+        companion=(1000.0, *place),
+    )
+    known = f"{np.hypot(*place)}:{np.degrees(np.arctan2(*place))}"
+    errors = [
+        np.abs(shifts_of(AlignRefsStep.call(target, stack, **o).reference_shifts) - TRUE).max()
+        for o in ({}, {"companions": [known]}, {"companions": [known], "companion_radius": 0.1})
+    ]
+    assert errors[1] < 2.0 * TOLERANCE < errors[0]
+    assert errors[1] < errors[2]
+
+
+def test_companions_that_say_nothing_are_refused(target, stack):
+    with pytest.raises(InputError, match="companions"):
+        AlignRefsStep.call(target, stack, companions=["x"])
+
+
 def test_a_reference_further_than_max_shift_is_left_out_by_name(target, stack, caplog):
     result = AlignRefsStep.call(target, stack, max_shift=1.0)
     lines = [r.getMessage() for r in caplog.records if "left out" in r.getMessage()]

@@ -121,3 +121,12 @@ def test_adi_is_filtered_by_a_core(adi_rolls, gaussian_psf):
     assert not np.allclose(core["sigma"][at], whole["sigma"][at], rtol=0.02)
     # A level, and the wings, are left out of what is lost.
     assert np.median(core["throughput"][at]) > np.median(whole["throughput"][at])
+
+
+@pytest.mark.parametrize(("fraction", "warned"), [(None, True), (1.0, False), (0.93, False)])
+def test_the_light_beyond_a_psf_is_asked_for(
+    subtracted_rolls, gaussian_psf, caplog, fraction, warned
+):
+    options = {} if fraction is None else {"psf_fraction": fraction}
+    run(subtracted_rolls, gaussian_psf, outer=1.0, **options)
+    assert ("give psf_fraction" in caplog.text) == warned

@@ -6,6 +6,7 @@ from astropy.wcs import WCS
 from jwst import datamodels
 
 from coronx.errors import InputError
+from coronx.ops.lobes import Cleared
 from coronx.steps.coron.detect import DetectStep
 from tests.steps.subtracted_rolls import TOTAL, TRUTH
 
@@ -95,6 +96,28 @@ def test_noise_options(subtracted_rolls, gaussian_psf):
     assert not np.array_equal(plain.err, robust.err, equal_nan=True)
     assert loose.meta.coronx.threshold < plain.meta.coronx.threshold
     assert len(robust.candidates) >= 1
+
+
+def test_lobes_of_a_bright_candidate_are_taken_out(subtracted_rolls, gaussian_psf, monkeypatch):
+    plain = run(subtracted_rolls, gaussian_psf)
+    # As if any lobe mattered: a Gaussian has none.
+    taken = []
+
+    def clear(_, without, **options):
+        taken.append((options, without([TRUTH[1:]])))
+        return Cleared(taken[0][1], (TRUTH[1:],))
+
+    monkeypatch.setattr("coronx.steps.coron.detect.clear_lobes", clear)
+    result = run(subtracted_rolls, gaussian_psf, inner=0.3)
+    assert not len(result.candidates)
+    np.testing.assert_array_equal(result.data, plain.data)
+    peak = np.unravel_index(np.nanargmax(plain.snr), plain.snr.shape)
+    assert abs(result.snr[peak]) < 0.2 * plain.snr[peak]
+    assert (taken[0][0]["inner"], taken[0][0]["outer"]) == (0.3, 2.5)
+    assert len(run(subtracted_rolls, gaussian_psf, remove_companions=False).candidates) == len(
+        plain.candidates
+    )
+    assert len(taken) == 1
 
 
 @pytest.mark.parametrize(

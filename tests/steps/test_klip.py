@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from astropy.io import fits
 from jwst import datamodels
 from stdatamodels.jwst.datamodels import CubeModel, QuadModel
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx import AlignRefsStep, KlipStep
 from coronx.errors import InputError
+from coronx.models.arrays import array_of
+from coronx.models.schema import extend
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,7 @@ def test_error_scatter_is_the_references_own(target, aligned):
     assert 0.5 < np.nanmedian(one.err) < 3.0
     assert np.nanmedian(every.err) < 1e-3
     assert np.nanmedian(propagated.err) > 1.0
+    assert array_of(one, "shared_variance") is None
 
 
 def test_save_psf(target, aligned, subtracted, tmp_path):
@@ -109,6 +113,19 @@ def test_a_cube_of_references(target, stack, subtracted, ring):
     # The second integration is off by the jitter that 4-D references follow.
     good = ring & np.isfinite(result.data[1])
     assert result.data[1][good].std() > 2.0 * subtracted.data[1][good].std()
+
+
+def test_what_integrations_share_is_told(subtracted, ring, tmp_path):
+    # Four references, longer exposed than the target, whose noise is in both integrations.
+    part = subtracted.shared_variance[ring] / np.nanmean(subtracted.err[:, ring] ** 2, axis=0)
+    assert 0.05 < np.nanmedian(part) < 0.2
+    extend(subtracted.copy()).save(str(tmp_path / "x_psfsub.fits"))
+    with fits.open(tmp_path / "x_psfsub.fits") as saved:
+        np.testing.assert_array_equal(saved["SHAREVAR"].data, subtracted.shared_variance)
+    with CubeModel(str(tmp_path / "x_psfsub.fits")) as model:
+        np.testing.assert_array_equal(
+            array_of(model, "shared_variance"), subtracted.shared_variance
+        )
 
 
 def test_the_file_read_back_gives_the_same(target, aligned, subtracted, tmp_path):

@@ -37,7 +37,7 @@ MEASURING = """
     data_path = string(default=None)  # stpsf's data folder, to simulate the PSF; STPSF_PATH if none of the three is given
     opd = string(default=None)  # Simulated PSF: the telescope's wavefront, a file, a folder to choose from by date, or "none"
     fov_pixels = integer(default=65,min=5)  # Pixels along a side of the PSF, odd
-    psf_fraction = float(default=1.0,min=0.0,max=1.0)  # Share of the light in the PSF of a file or an exposure
+    psf_fraction = float(default=None,min=0.0,max=1.0)  # Share of the light in the PSF of a file or an exposure; all by default
     star_jy = float(default=None)  # The star's flux density in the filter, in Jy
     star_jy_sigma = float(default=None)  # Its 1-sigma error
     star_mag = float(default=None)  # Or its magnitude in star_band, with spectral_type
@@ -145,7 +145,7 @@ class MeasuringStep(CoronStep):
             opd=self.opd,
             date=model.meta.observation.date_beg or model.meta.observation.date,
             fov_pixels=self.fov_pixels,
-            psf_fraction=self.psf_fraction,
+            psf_fraction=1.0 if self.psf_fraction is None else self.psf_fraction,
         )
 
     def own_psfs(self, models: Sequence[CubeModel], mode: CoronagraphMode) -> list[OffAxisPsf]:
@@ -178,7 +178,15 @@ class MeasuringStep(CoronStep):
         mask_place: tuple[float, float],
     ) -> StarFlux:
         """Return the star's flux, with a PSF and the mask's place in its frames."""
-        told = self.star_jy is not None or self.star_mag is not None or self.acquisition
+        whole = self.star_jy is not None or self.star_mag is not None
+        told = whole or self.acquisition
+        if whole and self.psf_fraction is None and (self.psf_file or self.unocculted):
+            log.warning(
+                "The star's flux is given, that of companions is by a PSF of %s, which is taken to "
+                "hold all of their light: contrasts are too low by what it lacks, some 7 %% of it "
+                "beyond 65 pixels in F356W; give psf_fraction, or 1 if nothing",
+                self.psf_file or self.unocculted,
+            )
         return star_flux(
             mode,
             filter_name,

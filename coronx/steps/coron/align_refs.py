@@ -9,10 +9,13 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from coronx.errors import InputError, name_of
 from coronx.models.arrays import array_of
+from coronx.models.companions import beside
 from coronx.models.flags import OUTSIDE
 from coronx.models.members import check_alike
+from coronx.models.option_text import parse_companions
+from coronx.models.pointing import find_star, pixel_scale, sky_matrix
 from coronx.models.psfalign import PsfAlignModel
-from coronx.models.schema import shift_table
+from coronx.models.schema import planes_shown, shift_table
 from coronx.ops.alignment import (
     AlignedStack,
     Exposure,
@@ -46,11 +49,18 @@ class AlignRefsStep(CoronStep):
         per_integration = boolean(default=True)  # Align to every integration (4-D), not the first alone (3-D)
         mask_convention = option("use", "block", default="use")  # What 1 means in the PSFMASK file
         recenter_mask = boolean(default=False)  # Move a hole that is off the mask's centre in flight onto it
+        companions = force_list(default=list())  # Known bright companions left out of the registration: arcsec and PA in degrees, as 1.2:40
+        companion_radius = float(default=1.0,min=0.0)  # Radius left out, in arcsec
         max_shift = float(default=20.0,min=1.0)  # Largest shift searched, in pixels
         suffix = string(default='psfalign')  # Suffix of the product
     """  # noqa: E501
 
     reference_file_types = ["psfmask"]  # noqa: RUF012 (the host's interface)
+
+    def check_options(self) -> None:
+        """Raise an `InputError` for options that make no sense, whatever the exposures."""
+        super().check_options()
+        parse_companions(self.companions)
 
     def process(self, target: Any, psf: Any) -> Any:
         """Align references to a target.
@@ -73,6 +83,7 @@ class AlignRefsStep(CoronStep):
         InputError
             If the inputs do not belong together, hold nothing, or no mask can be had.
         """
+        self.check_options()
         science, references = self.open_cube(target), self.open_cube(psf)
         check_alike([science, references])
         mask = self.psfmask(science)
@@ -82,7 +93,10 @@ class AlignRefsStep(CoronStep):
             result.meta.cal_step.align_psfs = "SKIPPED"
             return result
         frames, stack = self._clean(science), self._clean(references)
-        template = self._template(science, frames, *registration_noise(mask.data, frames, stack))
+        weight, variance = registration_noise(mask.data, frames, stack)
+        if self.companions:
+            weight = np.where(self._near_companions(science, references), 0.0, weight)
+        template = self._template(science, frames, weight, variance)
         aligned = align_stack(stack, template, outside=OUTSIDE, overwrite=True)
         shifts = self._checked(references, shift_table(references, aligned.registration))
         if self.per_integration:
@@ -124,6 +138,16 @@ class AlignRefsStep(CoronStep):
         if frames.bad.all():
             raise InputError(f"{name_of(model)}: no good pixel in it; take it out")
         return frames
+
+    def _near_companions(self, science: CubeModel, references: CubeModel) -> np.ndarray:
+        """Return the pixels (ny, nx) near companions, in the target and in its other rolls."""
+        star = find_star(science)
+        _, turned = planes_shown(references, len(references.data))
+        turned = turned[np.isfinite(turned).all(axis=(1, 2))]
+        matrices = [sky_matrix(science, star), *np.unique(turned, axis=0)]
+        radius = self.companion_radius / pixel_scale(science, star)
+        known = parse_companions(self.companions)
+        return beside(known, science.shape[1:], (star.x, star.y), matrices, radius)
 
     def _template(
         self, science: CubeModel, frames: Exposure, weight: np.ndarray, variance: np.ndarray

@@ -14,16 +14,16 @@ from coronx.models.flux_products import (
     flux_schema,
     jansky,
     map_fluxes,
+    map_without,
 )
 from coronx.models.option_text import parse_companions
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
-from coronx.ops.companion_removal import remove_companions
+from coronx.ops.companion_fit import CompanionFit
 from coronx.ops.contrast import contrast_map, curve_of
 from coronx.ops.flux_map import FluxMap
 from coronx.ops.ring_noise import masked_places
 from coronx.ops.small_sample import FIVE_SIGMA
-from coronx.ops.stamp import OffAxisPsf
 from coronx.steps.coron._measuring import MEASURING, MeasuringStep
 
 __all__ = ["ContrastStep", "known_companions"]
@@ -95,10 +95,9 @@ class ContrastStep(MeasuringStep):
         options = {"outer": self.outer, "filter_radius": self.filter_radius}
         fluxes = map_fluxes(reduction, psfs, **options)
         if known and self.remove_companions:
-            parts = _without(reduction, psfs, fluxes, known, star.jansky / unit)
-            fluxes = map_fluxes(
-                reduction, psfs, **options, parts=parts, throughput=fluxes.throughput
-            )
+            places = _by_height(fluxes, known, 0.5 * fwhm)
+            fluxes, fits = map_without(reduction, psfs, places, fluxes, **options)
+            _tell_removed(places, fits, star.jansky / unit)
         common = {"fwhm": fwhm, "star_flux": star.jansky / unit, "masked": known}
         limits = contrast_map(fluxes, **common, false_alarm=chance, robust=self.robust)
         grid = fluxes.grid
@@ -145,23 +144,21 @@ def known_companions(step: Any, reduction: Reduction) -> list[tuple[float, float
     ]
 
 
-def _without(
-    reduction: Reduction,
-    psfs: Sequence[OffAxisPsf],
-    fluxes: FluxMap,
-    known: Sequence[tuple[float, float, float]],
-    star_flux: float,
-) -> list[Any]:
-    """Return the exposures' subtractions with the light of known companions taken out."""
-    near = 0.5 * reduction.fwhm_arcsec
+def _by_height(
+    fluxes: FluxMap, known: Sequence[tuple[float, float, float]], near: float
+) -> list[tuple[float, float]]:
+    """Return companions' places, the brightest first."""
     height = []
     for east, north, _ in known:
         found = fluxes.flux[masked_places(fluxes.grid, [(east, north, near)])]
         height.append(np.max(found[np.isfinite(found)], initial=-np.inf))
-    places = [known[k][:2] for k in np.argsort(height)[::-1]]
-    fwhm = reduction.fwhm_arcsec / reduction.scale_arcsec
-    done = remove_companions(reduction.parts, psfs, places, fwhm=fwhm)
-    for place, fit in zip(places, done.fits, strict=True):
+    return [known[k][:2] for k in np.argsort(height)[::-1]]
+
+
+def _tell_removed(
+    places: Sequence[tuple[float, float]], fits: Sequence[CompanionFit | None], star_flux: float
+) -> None:
+    for place, fit in zip(places, fits, strict=True):
         if fit is None:
             log.info('Companion at %.2f": too faint to take out; masked alone', np.hypot(*place))
         else:
@@ -169,7 +166,6 @@ def _without(
                 'Companion at %.3f", %.2f deg: contrast %.3g, taken out', fit.separation, fit.pa,
                 fit.flux / star_flux,
             )  # fmt: skip
-    return done.parts
 
 
 def _tell(table: np.ndarray) -> None:

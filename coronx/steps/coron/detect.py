@@ -1,6 +1,7 @@
 """Find companions beside the star."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,14 @@ from coronx.models.flux_products import (
     flux_schema,
     jansky,
     map_fluxes,
+    map_without,
 )
 from coronx.models.pointing import find_star, sky_of
 from coronx.models.reduction import Reduction
 from coronx.models.schema import extend
 from coronx.ops.detection import Candidate, Detections, find_candidates
+from coronx.ops.flux_map import FluxMap
+from coronx.ops.lobes import clear_lobes
 from coronx.ops.stim import Stim, stim
 from coronx.steps.coron._measuring import MEASURING, PLACING, MeasuringStep
 from coronx.steps.coron.contrast import known_companions
@@ -54,6 +58,7 @@ class DetectStep(MeasuringStep):
         outer = float(default=None)  # Half of the map's side in arcsec, and the largest separation; by default the whole frame
         companions = string_list(default=None)  # Known companions left out of the noise, separation:PA in arcsec and degrees; by default those of the subtraction
         companion_radius = float(default=2.5,min=0.0)  # Radius left out, in FWHM
+        remove_companions = boolean(default=True)  # Take the lobes of bright candidates out of the map, as fitted in the exposures, before it is searched
         robust = boolean(default=False)  # Noise by median absolute deviation
         filter_radius = float(default=None,min=0.0)  # Standard deviation in FWHM of the Gaussian window to the core that is the matched filter, 0: the whole PSF; by default 1.5, with ADI and ARDI 0.8
         suffix = string(default='detect')  # Suffix of the product
@@ -90,18 +95,28 @@ class DetectStep(MeasuringStep):
         reduction = self.open_reduction(subtracted, references)
         psfs = self.psfs(reduction)
         star = self.star(reduction, psfs) if self.knows_star() else None
-        fluxes = map_fluxes(reduction, psfs, outer=self.outer, filter_radius=self.filter_radius)
+        options = {"outer": self.outer, "filter_radius": self.filter_radius}
+        fluxes = map_fluxes(reduction, psfs, **options)
         inner = reduction.fwhm_arcsec if self.inner is None else self.inner
         outer = np.inf if self.outer is None else self.outer
-        found = find_candidates(
-            fluxes,
-            fwhm=reduction.fwhm_arcsec,
-            false_alarm=self.false_alarm,
-            inner=inner,
-            outer=outer,
-            masked=known_companions(self, reduction),
-            robust=self.robust,
-        )
+        field = {
+            "fwhm": reduction.fwhm_arcsec,
+            "inner": inner,
+            "outer": outer,
+            "masked": known_companions(self, reduction),
+            "robust": self.robust,
+        }
+        searched = fluxes
+        if self.remove_companions:
+
+            def without(places: Sequence[tuple[float, float]]) -> FluxMap:
+                return map_without(reduction, psfs, places, fluxes, **options)[0]
+
+            cleared = clear_lobes(fluxes, without, **field)
+            searched = cleared.flux_map
+            for place in cleared.places:
+                log.info('Companion at %.2f": its lobes are taken out', np.hypot(*place))
+        found = find_candidates(searched, **field, false_alarm=self.false_alarm)
         still = stim(reduction.parts, fluxes.grid, inner=inner, outer=outer)
         unit = jansky(reduction)
         result = ImageModel(data=(fluxes.flux * unit).astype(np.float32))

@@ -256,5 +256,7 @@ class KlipStep(CoronStep):
             self._save_star(star)
         result.psf_model = science.data - residual
         set_error(result, science, err)
+        if done.shared is not None and science.shape[0] > 1:
+            result.shared_variance = done.shared[k]
         result.dq[np.isnan(residual)] |= pixel["DO_NOT_USE"]
         return result

@@ -106,3 +106,11 @@ def test_keywords_that_disagree_with_the_gwcs_are_named(edited, caplog, tmp_path
     assert told.startswith(f'{FIRST}: FITS WCS and gwcs differ by 0.200" (3.2 pixels)')
     header = fits.getheader(out / FIRST.replace("calints", "a3001_psfsub"))
     assert header["WCSDIFF"] == pytest.approx(0.2, abs=1e-4)
+
+
+@pytest.mark.parametrize("own", [[], ["0.5:10"]])
+def test_companions_kept_out_of_the_fits_do_not_pull_at_the_references(own):
+    pipeline = Coron3Pipeline()
+    pipeline.klip.companions, pipeline.align_refs.companions = ["1.2:40"], own
+    pipeline._set_up()
+    assert pipeline.align_refs.companions == (own or ["1.2:40"])
