@@ -189,6 +189,7 @@ def coron3_run(once, make_association, psf_file, strun) -> Run:
             "--steps.recenter_frames.method=mask",  # speckles of noise have no symmetry
             "--psf_file", psf_file, "--star_jy=1.5",
             "--steps.detect.star_sigma=2", "--steps.extract.star_sigma=2",
+            *(f"--steps.{name}.psf_fraction=1" for name in ("detect", "contrast", "extract")),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return asn, out, done.stdout + done.stderr
