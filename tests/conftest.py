@@ -1,12 +1,12 @@
+import fcntl
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 # The arrays are small: threads of the linear algebra would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -25,22 +25,15 @@ for _name in ("CRDS_SERVER_URL", "CRDS_CONTEXT", "CRDS_MODE"):
     os.environ.pop(_name, None)
 os.environ["CRDS_PATH"] = str(_CRDS / "cache")
 
-import asdf  # noqa: E402
-import stpipe.step  # noqa: E402
-
 import tests.miri_exposures  # noqa: E402
 import tests.speckle_images  # noqa: E402
 import tests.speckled_exposures  # noqa: E402
 from coronx.simulate.crds_cache import build_crds_cache  # noqa: E402
-from coronx.simulate.stpsf_data import build_stpsf_data  # noqa: E402
+from tests.kept_schemas import check_schemas  # noqa: E402
+from tests.quicker_host import make_host_quicker  # noqa: E402
+from tests.script_client import ScriptServer, plain_environment  # noqa: E402
 
-# asdf parses a schema anew for each value that is checked: a fifth of what the tests take.
-_load_schema = cache(asdf.schema._make_schema_loader())
-asdf.schema._make_schema_loader = lambda: _load_schema
-
-# stpipe searches all objects for garbage before each step: a sixth of what the tests take. Python
-# does so itself when there is some.
-stpipe.step.gc = SimpleNamespace(collect=lambda: 0)
+make_host_quicker()
 
 
 def pytest_unconfigure(config):
@@ -64,9 +57,19 @@ def crds_cache() -> Path:
     return build_crds_cache(Path(os.environ["CRDS_PATH"]))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def schemas():
+    """Check, when all is done, that no test has changed the schemas that all share."""
+    yield
+    check_schemas()
+
+
 @pytest.fixture(scope="session")
 def stpsf_data(tmp_path_factory) -> Path:
     """Return a folder of stand-in data for stpsf."""
+    # poppy is not imported by those who need none.
+    from coronx.simulate.stpsf_data import build_stpsf_data
+
     return build_stpsf_data(tmp_path_factory.mktemp("stpsf"))
 
 
@@ -78,17 +81,26 @@ def no_optics(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def strun():
-    """Return a function that runs strun, or another script, in a process of its own."""
+def strun(tmp_path_factory):
+    """Return a function that runs strun, or another script, in a process of its own.
+
+    strun is forked of a process that has imported what it needs (tests/script_server.py) and has
+    the host's repetitions spared as here, but where the environment is changed: then all is as a
+    user has it.
+    """
+    server = ScriptServer(tmp_path_factory.mktemp("strun"))
 
     def run(*args, script="strun", **environment):
-        env = {k: v for k, v in os.environ.items() if k != "COVERAGE_PROCESS_START"}
+        command = [str(Path(sys.executable).with_name(script)), *(str(a) for a in args)]
+        if script == "strun" and not environment:
+            return server.run(command)
+        env = plain_environment()
         for name, value in environment.items():
             env.pop(name, None) if value is None else env.update({name: str(value)})
-        command = [str(Path(sys.executable).with_name(script)), *(str(a) for a in args)]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
-    return run
+    yield run
+    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +133,28 @@ def hole():
     return tests.speckle_images.hole
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Return a function that has something made in a folder once, for all workers of a run.
+
+    What is returned of it must pickle; the files are for reading alone.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def made(name, make):
+        folder, kept = base / f"once-{name}", base / f"once-{name}.pickle"
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+            if not kept.exists():
+                folder.mkdir()
+                kept.write_bytes(pickle.dumps(make(folder)))
+            return pickle.loads(kept.read_bytes())
+
+    return made
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of the pipeline: association, folder of products, what was printed."""
@@ -143,17 +177,21 @@ def psf_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def coron3_run(tmp_path_factory, make_association, psf_file, strun) -> Run:
+def coron3_run(once, make_association, psf_file, strun) -> Run:
     """Run the pipeline once, by strun, for all tests that look at its products."""
-    folder = tmp_path_factory.mktemp("coron3")
-    asn = make_association(folder)
-    out = folder / "out"
-    done = strun(
-        "coronx_coron3", asn, "--output_dir", out,
-        "--steps.klip.save_psf=true", "--steps.recenter_frames.save_results=true",
-        "--steps.recenter_frames.method=mask",  # speckles of noise have no symmetry
-        "--psf_file", psf_file, "--star_jy=1.5",
-        "--steps.detect.star_sigma=2", "--steps.extract.star_sigma=2",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return Run(asn, out, done.stdout + done.stderr)
+
+    def run(folder):
+        asn = make_association(folder)
+        out = folder / "out"
+        done = strun(
+            "coronx_coron3", asn, "--output_dir", out,
+            "--steps.klip.save_psf=true", "--steps.recenter_frames.save_results=true",
+            "--steps.recenter_frames.method=mask",  # speckles of noise have no symmetry
+            "--psf_file", psf_file, "--star_jy=1.5",
+            "--steps.detect.star_sigma=2", "--steps.extract.star_sigma=2",
+            *(f"--steps.{name}.psf_fraction=1" for name in ("detect", "contrast", "extract")),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return asn, out, done.stdout + done.stderr
+
+    return Run(*once("coron3", run))

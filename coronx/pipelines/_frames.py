@@ -21,9 +21,11 @@ from coronx.models.ground_reading import open_frame
 from coronx.models.writing import write_whole
 from coronx.steps.ground._base import GroundGuest
 
-__all__ = ["Row", "digest_of", "is_made", "process_frames", "row_of"]
+__all__ = ["PREPARED", "Row", "digest_of", "is_made", "process_frames", "row_of"]
 
 log = logging.getLogger(__name__)
+
+PREPARED = "coronx.pipelines._prepared"
 
 
 @dataclass(frozen=True)
@@ -134,12 +136,22 @@ def process_frames(
         for _ in bar(map(work, jobs)):
             pass
         return
-    # A forked process would inherit the locks of this one's threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=_context()) as pool:
         for messages in bar(pool.map(_told(work), jobs)):
             for name, level, text in messages:
                 logging.getLogger(name).log(level, text)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Return how processes are started: as copies of one that has imported the steps.
+
+    A copy of this process would inherit the locks of its threads.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")  # each imports the steps itself
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PREPARED])
+    return context
 
 
 def _one(row: Row, job: tuple[Path, Path, str]) -> None:

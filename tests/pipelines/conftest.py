@@ -9,11 +9,11 @@ from tests.pipelines.night_truth import NIGHT, KnownNight
 
 
 @pytest.fixture(scope="session")
-def night(tmp_path_factory):
+def night(once):
     """Frames of a night, and their truth."""
     from coronx.simulate import simulate_night
 
-    return KnownNight(simulate_night(tmp_path_factory.mktemp("night"), NIGHT))
+    return KnownNight(once("night", lambda folder: simulate_night(folder, NIGHT)))
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,13 @@ class Masters:
 
 
 @pytest.fixture(scope="session")
-def masters(night, tmp_path_factory):
+def masters(night, once):
     """The night's masters and maps, made by the steps one by one."""
-    import coronx
+    return Masters(**once("masters", lambda folder: _masters(night.made, folder)))
 
-    folder = tmp_path_factory.mktemp("masters")
+
+def _masters(made, folder):
+    import coronx
 
     def kept(model, name):
         path = folder / f"{name}.fits"
@@ -43,7 +45,6 @@ def masters(night, tmp_path_factory):
     def files(paths, word=""):
         return [str(path) for path in paths if word in path.name]
 
-    made = night.made
     bias = kept(coronx.BuildMasterBiasStep.call(files(made.bias)), "bias")
     dark = kept(coronx.BuildMasterDarkStep.call(files(made.dark), bias=str(bias)), "dark")
     flats = {
@@ -62,4 +63,7 @@ def masters(night, tmp_path_factory):
     bad = kept(
         coronx.FindBadPixelsStep.call(str(dark), flat=str(flats["R"]), user_file=str(yaml)), "bad"
     )
-    return Masters(bias, dark, flats, bad, columns, yaml)
+    return {
+        "bias": bias, "dark": dark, "flats": flats, "bad_pixels": bad, "bad_columns": columns,
+        "bad_columns_file": yaml,
+    }  # fmt: skip

@@ -1,4 +1,5 @@
 import json
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from coronx.models.ground_association import read_ground_association
 from coronx.models.ground_reading import open_frame
 from coronx.models.ground_wcs import wcs_of
 from coronx.models.make_ground_asn import make_ground_asn
+from coronx.pipelines._frames import PREPARED
 from coronx.simulate import Night, simulate_night
 from coronx.simulate.night_plan import BANDS
 
@@ -111,6 +113,11 @@ def test_messages_of_other_processes_are_seen(run):
     _, log = run
     assert log.count("pixels repaired") >= 9
     assert log.count("parameters are:") == 1
+
+
+def test_other_processes_begin_with_what_is_there():
+    # A module that is not there would be passed over in silence.
+    assert import_module(PREPARED).GroundImageModel
 
 
 def test_combined_images_have_the_stars_light_on_one_grid(run, small):

@@ -1,10 +1,5 @@
 """What the user sees: one line and status 1, through strun itself."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from tests.pipelines.bad_input.altered_members import PSF, everything
@@ -13,17 +8,9 @@ from tests.pipelines.bad_input.altered_members import PSF, everything
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 
 
-def see(tmp_path, *args, **environment):
-    env = {k: v for k, v in os.environ.items() if k not in environment}
-    env |= {k: v for k, v in environment.items() if v is not None}
+def see(strun, tmp_path, *args, **environment):
     before = everything(tmp_path)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("strun"), *args],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = strun(*args, **environment)
     output = done.stdout + done.stderr
     assert done.returncode == 1, output
     assert "Traceback" not in output
@@ -40,8 +27,10 @@ def see(tmp_path, *args, **environment):
         (None, ["--output_dir=/proc/none"], {}, "/proc/none: cannot write there"),
     ],
 )
-def test_strun_says_it_once_and_exits_with_1(asn, tmp_path, spoil, args, environment, message):
+def test_strun_says_it_once_and_exits_with_1(
+    asn, strun, tmp_path, spoil, args, environment, message
+):
     if spoil:
         (asn.parent / spoil).unlink()
-    output = see(tmp_path, "coronx_coron3", asn, *args, **environment)
+    output = see(strun, tmp_path, "coronx_coron3", asn, *args, **environment)
     assert output.count("".join(message.split())) == 1, output
