@@ -58,7 +58,7 @@ def noise_tails(
     along a bar, between a phase mask's axes. The variance in a sector about each place and in
     the opposite one, without the place's own neighbourhood, is told by k independent values. How
     much such variances differ beyond chance, in units of the ring's, is a variance tau^2 among
-    the places of a wide annulus; where it is not above one standard error, the ring's variance
+    the places of a wide annulus; where it is not above two standard errors, the ring's variance
     stays. Else a place's variance is the mean of the ring's, with nu degrees of freedom, and of
     the sectors', with k: the estimate of a conjugate prior (Gelman et al. 2013, Bayesian Data
     Analysis, 2.6). Were variances spread as a chi-square, nu would be 2 / tau^2, and the estimate
@@ -146,7 +146,7 @@ def _local_scale(
     between = spread / np.where(unknown, 1.0, mean) ** 2 - 1.0
     # As many sectors are independent as the annulus holds of them.
     alone = np.maximum(count * one * 0.5 * expected, 1.0)
-    differ = np.maximum(between - expected * (1.0 + np.sqrt(2.0 / alone)), 0.0)
+    differ = np.maximum(between - expected * (1.0 + 2.0 * np.sqrt(2.0 / alone)), 0.0)
     differ[unknown] = 0.0
     number, total = (annulus.without_own(sectors.sums(kind), kind) for kind in (each, square))
     values = np.where(narrow & ~unknown, np.maximum(number, 0.0) * one, 0.0)
