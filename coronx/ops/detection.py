@@ -4,14 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 from scipy.special import stdtr
 
 from coronx.ops.field_statistics import field_false_alarm, field_threshold, gaussian_sigmas
 from coronx.ops.flux_map import FluxMap
-from coronx.ops.ring_noise import Masked, RingNoise, ring_noise
+from coronx.ops.ring_noise import Masked, RingNoise, flux_noise
 from coronx.ops.ring_tails import noise_tails
-from coronx.ops.summit import summit
+from coronx.ops.summit import peaks, summit
 
 __all__ = ["Candidate", "Detections", "find_candidates"]
 
@@ -142,7 +141,7 @@ def find_candidates(
     search: _Search | None = None
     while True:
         left_out = [*masked, *circles]
-        noise = _ring_noise(flux_map, fwhm, left_out, robust)
+        noise = flux_noise(flux_map, fwhm=fwhm, masked=left_out, robust=robust)
         told = _with_tails(noise, flux_map, fwhm, left_out)
         if search is None:
             search = _Search.of(flux_map, told, region, false_alarm, fwhm)
@@ -172,9 +171,8 @@ def find_candidates(
             circle = (candidate.east, candidate.north, max(reach, _NEAREST * fwhm))
             # A companion is no part of the noise whose tails it is compared with.
             left_out = [*masked, *circles, circle]
-            alone = _with_tails(
-                _ring_noise(flux_map, fwhm, left_out, robust), flux_map, fwhm, left_out, like=noise
-            )
+            alone = flux_noise(flux_map, fwhm=fwhm, masked=left_out, robust=robust)
+            alone = _with_tails(alone, flux_map, fwhm, left_out, like=noise)
             candidate = search.candidate(place, t, alone)
             if candidate is None or candidate.sigmas < search.threshold:
                 continue
@@ -185,13 +183,6 @@ def find_candidates(
             break
     ordered = sorted(found.values(), key=lambda c: -c.sigmas)
     return Detections(tuple(ordered), t, sigmas, search.threshold, told)
-
-
-def _ring_noise(flux_map: FluxMap, fwhm: float, masked: Masked, robust: bool) -> RingNoise:
-    return ring_noise(
-        flux_map.flux, flux_map.grid, fwhm=fwhm, correlation=flux_map.correlation,
-        scale=flux_map.sigma, masked=masked, robust=robust,
-    )  # fmt: skip
 
 
 def _with_tails(
@@ -253,15 +244,8 @@ class _Search:
         return cls(flux_map, fwhm, resels, mean, limit)
 
     def peaks(self, t: Array, sigmas: Array) -> list[tuple[int, int]]:
-        """Return the highest of their eight neighbours, all searched, in descending order.
-
-        Highest in t: rarity depends on the degrees of freedom, too, which differ between pixels.
-        """
-        low = np.where(np.isfinite(sigmas), t, np.inf)
-        top = maximum_filter(low, size=3, mode="constant", cval=np.inf) == t
-        rows, cols = np.nonzero(top & (sigmas > _BELOW * self.threshold))
-        order = np.argsort(t[rows, cols])[::-1]
-        return [(int(rows[k]), int(cols[k])) for k in order]
+        """Return the peaks in t: rarity depends on degrees of freedom, too, which differ."""
+        return [at for at in peaks(t, np.isfinite(sigmas)) if sigmas[at] > _BELOW * self.threshold]
 
     def candidate(self, place: tuple[int, int], t: Array, noise: RingNoise) -> Candidate | None:
         """Return what is known of a peak; None where its noise is not."""

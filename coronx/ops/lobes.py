@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from coronx.ops.flux_map import FluxMap
-from coronx.ops.ring_noise import Masked, RingNoise, masked_places, ring_noise
+from coronx.ops.ring_noise import Masked, flux_noise, masked_places
+from coronx.ops.summit import peaks
 
 __all__ = ["Cleared", "clear_lobes"]
 
@@ -80,17 +80,19 @@ def clear_lobes(
     now = flux_map
     while True:
         circles = [(*place, _FARTHEST * fwhm) for _, place, _ in bright]
-        t = _noise(now, fwhm, [*masked, *circles], robust).t(now.flux)
+        noise = flux_noise(now, fwhm=fwhm, masked=[*masked, *circles], robust=robust)
+        t = noise.t(now.flux)
+        searched = region & ~masked_places(grid, circles) & np.isfinite(t)
         found = None
-        for row, col in _peaks(t, region & ~masked_places(grid, circles))[:_TRIED]:
-            if correlation.extent(1.0 / t[row, col]) <= _FARTHEST * fwhm:
+        for row, col in peaks(t, searched)[:_TRIED]:
+            if t[row, col] <= 0.0 or correlation.extent(1.0 / t[row, col]) <= _FARTHEST * fwhm:
                 break
             place = grid.offsets(row, col)
             flux = float(flux_map.flux[row, col])
             known = sorted([*((f, p) for f, p, _ in bright), (flux, place)], reverse=True)
             less = without([p for _, p in known])
             around = [*circles, (*place, _FARTHEST * fwhm)]
-            noise = _noise(less, fwhm, [*masked, *around], robust)
+            noise = flux_noise(less, fwhm=fwhm, masked=[*masked, *around], robust=robust)
             beyond = region & ~masked_places(grid, around)
             if _has_lobes(now, less, noise.sigma * np.sqrt(noise.spread), beyond):
                 found = flux, place, now
@@ -107,22 +109,6 @@ def clear_lobes(
         values[core] = having.flux[core]
     bright.sort(key=lambda one: -one[0])
     return Cleared(replace(flux_map, flux=values), tuple(place for _, place, _ in bright))
-
-
-def _noise(flux_map: FluxMap, fwhm: float, masked: Masked, robust: bool) -> RingNoise:
-    return ring_noise(
-        flux_map.flux, flux_map.grid, fwhm=fwhm, correlation=flux_map.correlation,
-        scale=flux_map.sigma, masked=masked, robust=robust,
-    )  # fmt: skip
-
-
-def _peaks(t: Array, region: Mask) -> list[tuple[int, int]]:
-    """Return the highest of their eight neighbours, all searched, in descending order."""
-    low = np.where(region & np.isfinite(t), t, np.inf)
-    top = (maximum_filter(low, size=3, mode="constant", cval=np.inf) == t) & (t > 0.0)
-    rows, cols = np.nonzero(top)
-    order = np.argsort(t[rows, cols])[::-1]
-    return [(int(rows[k]), int(cols[k])) for k in order]
 
 
 def _has_lobes(now: FluxMap, less: FluxMap, sigma: Array, beyond: Mask) -> bool:

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronx.ops.flux_grid import FluxGrid
+from coronx.ops.flux_map import FluxMap
 from coronx.ops.map_correlation import MapCorrelation
 
-__all__ = ["Masked", "RingNoise", "masked_places", "ring_noise"]
+__all__ = ["Masked", "RingNoise", "flux_noise", "masked_places", "ring_noise"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -156,6 +157,16 @@ def ring_noise(
         blank * freedom,
         blank * spread,
     )
+
+
+def flux_noise(
+    flux_map: FluxMap, *, fwhm: float, masked: Masked = (), robust: bool = False
+) -> RingNoise:
+    """Return the `ring_noise` of a map's fluxes, compared in units of their expected errors."""
+    return ring_noise(
+        flux_map.flux, flux_map.grid, fwhm=fwhm, correlation=flux_map.correlation,
+        scale=flux_map.sigma, masked=masked, robust=robust,
+    )  # fmt: skip
 
 
 def _lengths(correlation: MapCorrelation, radius: Array, width: float, clear: float) -> Array:

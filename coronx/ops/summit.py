@@ -1,10 +1,10 @@
-"""Where between its samples a sampled peak of an image lies, and how high it is."""
+"""The peaks of a sampled image: where between its samples they lie, and how high they are."""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates, spline_filter
+from scipy.ndimage import map_coordinates, maximum_filter, spline_filter
 
-__all__ = ["summit"]
+__all__ = ["peaks", "summit"]
 
 Array = NDArray[np.float64]
 
@@ -14,6 +14,28 @@ _STEP = 0.3  # pixels between the places at which the spline is compared
 _ROUNDS = 4
 _FARTHEST = 1.0  # pixels, or steps, to go
 _NEAR = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing="ij"))
+
+
+def peaks(image: Array, searched: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the pixels that are the highest of nine, in descending order.
+
+    Parameters
+    ----------
+    image : ndarray (ny, nx)
+        Finite where searched.
+    searched : ndarray of bool (ny, nx)
+        A peak and its eight neighbours are.
+
+    Returns
+    -------
+    list of tuple of int
+        Row and column of each.
+    """
+    low = np.where(searched, image, np.inf)
+    highest = np.asarray(maximum_filter(low, size=3, mode="constant", cval=np.inf))
+    rows, cols = np.nonzero(searched & (highest == image))
+    order = np.argsort(image[rows, cols])[::-1]
+    return [(int(rows[k]), int(cols[k])) for k in order]
 
 
 def summit(image: Array, row: int, col: int) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from coronx.models.writing import whole_file
+from coronx.ops.common_frame import filled
 from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import flux_map
 from coronx.ops.images import Images
@@ -59,8 +60,11 @@ def simulated_fields(
     cache: Path,
     core: float | None = 1.5,  # as coronx_detect has it after RDI
     modes: int = 50,
+    other_roll: bool = False,
 ) -> Iterator[Field]:
     """Yield flux maps after RDI of a scene's star at one or two rolls; no companion is there.
+
+    With `other_roll`, each roll of two is a reference of the other, too: ARDI.
 
     Every `EACH` fields the telescope's wavefront is a new one, seen by a reference star in six
     dithered exposures of four integrations. Each field's star is behind the mask at a place of its
@@ -93,17 +97,27 @@ def simulated_fields(
         if n % EACH == 0:
             seen = _telescope(name, scene, optics, seed + n // EACH, cache)
             references = _references(scene, seen, rng)
-        parts = []
+        targets = []
         for roll in range(rolls):
             target = _exposed(deep, seen.stars[n % EACH, roll][None], scene.star_jy, _DEAD, rng)
-            moved = seen.places[n % EACH, roll] - _CENTER
+            targets.append(_cut(target))
+        moved = seen.places[n % EACH] - _CENTER
+        parts = []
+        for roll, target in enumerate(targets):
+            known, others = references, np.full((len(references.data), 2, 2), np.nan)
+            if other_roll:
+                known = _with(references, targets[1 - roll], -moved[1 - roll])
+                others = np.concatenate([others, matrices[1 - roll]])
             parts.append(
                 Subtracted(
-                    _cut(target), references, star=star, matrices=matrices[roll], truncate=modes,
-                    shifts=moved[None],
+                    target, known, star=star, matrices=matrices[roll], truncate=modes,
+                    reference_matrices=others, shifts=moved[roll][None],
                 )
             )  # fmt: skip
-        yield Field(flux_map(parts, lambda _: source, grid=grid, core=own), fwhm * scale)
+        # What is left of a companion, by separation, changes nothing of what is found.
+        left = np.ones(1) if other_roll else None
+        made = flux_map(parts, lambda _: source, grid=grid, core=own, throughput=left)
+        yield Field(made, fwhm * scale)
 
 
 def _optics(scene: Scene) -> Coronagraph:
@@ -147,6 +161,19 @@ def _references(scene: Scene, seen: _Telescope, rng: np.random.Generator) -> Ima
     pairs = zip(read.data, moves, strict=True)
     data = np.array([shift_image(image, move) for image, move in pairs])
     return _cut(Images(data, read.err, read.bad))
+
+
+def _with(references: Images, target: Images, move: np.ndarray) -> Images:
+    """Return the references and another roll's image, moved to the mask's centre.
+
+    Its bad pixels take values of their neighbours before it is moved, and stay bad.
+    """
+    whole = filled(target.data.astype(np.float64), target.good)[0]
+    return Images(
+        np.concatenate([references.data, shift_image(whole, move)[None]]),
+        np.concatenate([references.err, target.err]),
+        np.concatenate([references.bad, target.bad]),
+    )
 
 
 def _exposed(

@@ -25,9 +25,9 @@ def _simulated(count: int, seed: int, cache: Path, **scene) -> Iterator[Field]:
 
 
 CASES: dict[str, Callable[..., Iterator[Field]]] = {
-    "noise, one roll, FWHM 2.3 px": partial(_stand_in, fwhm=2.3),
-    "noise, two rolls, FWHM 1.84 px": partial(_stand_in, fwhm=1.84, rolls=(0.0, 10.0)),
-    "noise, one roll, speckles changed by 3 %": partial(_stand_in, fwhm=2.3, change=0.03),
+    "noise, one roll, FWHM 2.3 px": partial(_stand_in, fwhm=2.3, core=1.5),
+    "noise, two rolls, FWHM 1.84 px": partial(_stand_in, fwhm=1.84, rolls=(0.0, 10.0), core=1.5),
+    "noise, one roll, speckles changed by 3 %": partial(_stand_in, fwhm=2.3, change=0.03, core=1.5),
     **{
         f"{name}, drift {drift:g} nm, {rolls} roll{'s' * (rolls > 1)}": partial(
             _simulated, name=name, drift_nm=drift, rolls=rolls
@@ -40,6 +40,12 @@ CASES: dict[str, Callable[..., Iterator[Field]]] = {
             ("nircam-bar", 2.0, 1),
             ("miri-4qpm", 2.0, 1),
         )
+    },
+    **{
+        f"nircam-round, drift {drift:g} nm, ARDI": partial(
+            _simulated, name="nircam-round", drift_nm=drift, rolls=2, other_roll=True, core=0.8
+        )
+        for drift in (2.0, 10.0)
     },
 }
 
@@ -67,11 +73,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "coronx-scenes")
-    parser.add_argument("--core", type=float, default=1.5, help="FWHM; 0: the whole PSF")
+    parser.add_argument("--core", type=float, help="FWHM; 0: the whole PSF; by default the step's")
     options = parser.parse_args()
     for name, made in CASES.items():
         if name.startswith(options.only):
-            fields = made(options.fields, options.seed, options.cache, core=options.core or None)
+            core = {} if options.core is None else {"core": options.core or None}
+            fields = made(options.fields, options.seed, options.cache, **core)
             print(rates(name, fields), flush=True)
 
 
