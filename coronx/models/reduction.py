@@ -96,11 +96,10 @@ class Inputs:
             added = color_reference(known, (self.star.x, self.star.y), change=change, used=used)
         except ValueError as err:
             raise InputError(f"color_change: of other stars {err}") from err
-        parts = ((getattr(one, name) for one in (known, added)) for name in ("data", "err", "bad"))
         every = [self.plan.chosen, others.any(axis=2, keepdims=True)]
         return replace(
             self,
-            references=Images(*(np.concatenate(list(pair)) for pair in parts)),
+            references=known.joined(added),
             matrices=np.concatenate([self.matrices, np.full((1, 2, 2), np.nan)]),
             plan=replace(self.plan, chosen=np.concatenate(every, axis=2)),
         )

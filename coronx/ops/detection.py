@@ -7,17 +7,18 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from coronx.ops.field_statistics import field_false_alarm, field_threshold, gaussian_sigmas
+from coronx.ops.flux_grid import FluxGrid
 from coronx.ops.flux_map import FluxMap
 from coronx.ops.ring_noise import Masked, RingNoise, flux_noise
 from coronx.ops.ring_tails import noise_tails
 from coronx.ops.summit import peaks, summit
 
-__all__ = ["Candidate", "Detections", "find_candidates"]
+__all__ = ["FARTHEST", "NEAREST", "Candidate", "Detections", "find_candidates", "searched_region"]
 
 Array = NDArray[np.float64]
 
 _BELOW = 0.75  # of the threshold: a peak between pixels is higher than its highest pixel
-_NEAREST, _FARTHEST = 1.5, 5.0  # FWHM about a candidate in which nothing else is looked for
+NEAREST, FARTHEST = 1.5, 5.0  # FWHM about a candidate in which nothing else is looked for
 _BINS = 20  # of degrees of freedom, in each factor of e
 
 
@@ -134,8 +135,7 @@ def find_candidates(
         No candidate where nothing can be searched.
     """
     grid = flux_map.grid
-    region = grid.separation >= (fwhm if inner is None else inner)
-    region &= grid.separation <= outer
+    region = searched_region(grid, fwhm=fwhm, inner=inner, outer=outer)
     found: dict[tuple[int, int], Candidate] = {}
     circles: list[tuple[float, float, float]] = []
     search: _Search | None = None
@@ -167,8 +167,8 @@ def find_candidates(
                 for east, north, radius in circles
             ):
                 continue
-            reach = min(flux_map.correlation.extent(1.0 / candidate.snr), _FARTHEST * fwhm)
-            circle = (candidate.east, candidate.north, max(reach, _NEAREST * fwhm))
+            reach = min(flux_map.correlation.extent(1.0 / candidate.snr), FARTHEST * fwhm)
+            circle = (candidate.east, candidate.north, max(reach, NEAREST * fwhm))
             # A companion is no part of the noise whose tails it is compared with.
             left_out = [*masked, *circles, circle]
             alone = flux_noise(flux_map, fwhm=fwhm, masked=left_out, robust=robust)
@@ -183,6 +183,14 @@ def find_candidates(
             break
     ordered = sorted(found.values(), key=lambda c: -c.sigmas)
     return Detections(tuple(ordered), t, sigmas, search.threshold, told)
+
+
+def searched_region(
+    grid: FluxGrid, *, fwhm: float, inner: float | None, outer: float
+) -> NDArray[np.bool_]:
+    """Return the places between two separations; from one FWHM outwards by default."""
+    least = fwhm if inner is None else inner
+    return (grid.separation >= least) & (grid.separation <= outer)
 
 
 def _with_tails(

@@ -30,3 +30,11 @@ class Images:
         good = np.isfinite(self.data)
         good[self.bad] = False
         return good
+
+    def joined(self, more: "Images") -> "Images":
+        """Return these images and more of them, of the same shape."""
+        return Images(
+            np.concatenate([self.data, more.data]),
+            np.concatenate([self.err, more.err]),
+            np.concatenate([self.bad, more.bad]),
+        )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from coronx.ops.detection import FARTHEST, NEAREST, searched_region
 from coronx.ops.flux_map import FluxMap
 from coronx.ops.ring_noise import Masked, flux_noise, masked_places
 from coronx.ops.summit import peaks
@@ -16,8 +17,6 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Without = Callable[[Sequence[tuple[float, float]]], FluxMap]
 
-# FWHM about a companion: its core, and where `find_candidates` looks for nothing else.
-_CORE, _FARTHEST = 1.5, 5.0
 _LOBE = 3.0  # sigmas of a lobe that matters
 _LEFT = 0.5  # of the square of what is there, if what is taken out was there
 _TRIED = 5  # peaks in a row that have no such lobes
@@ -74,24 +73,23 @@ def clear_lobes(
     Cleared
     """
     grid, correlation = flux_map.grid, flux_map.correlation
-    region = grid.separation >= (fwhm if inner is None else inner)
-    region &= grid.separation <= outer
+    region = searched_region(grid, fwhm=fwhm, inner=inner, outer=outer)
     bright: list[tuple[float, tuple[float, float], FluxMap]] = []
     now = flux_map
     while True:
-        circles = [(*place, _FARTHEST * fwhm) for _, place, _ in bright]
+        circles = [(*place, FARTHEST * fwhm) for _, place, _ in bright]
         noise = flux_noise(now, fwhm=fwhm, masked=[*masked, *circles], robust=robust)
         t = noise.t(now.flux)
         searched = region & ~masked_places(grid, circles) & np.isfinite(t)
         found = None
         for row, col in peaks(t, searched)[:_TRIED]:
-            if t[row, col] <= 0.0 or correlation.extent(1.0 / t[row, col]) <= _FARTHEST * fwhm:
+            if t[row, col] <= 0.0 or correlation.extent(1.0 / t[row, col]) <= FARTHEST * fwhm:
                 break
             place = grid.offsets(row, col)
             flux = float(flux_map.flux[row, col])
             known = sorted([*((f, p) for f, p, _ in bright), (flux, place)], reverse=True)
             less = without([p for _, p in known])
-            around = [*circles, (*place, _FARTHEST * fwhm)]
+            around = [*circles, (*place, FARTHEST * fwhm)]
             noise = flux_noise(less, fwhm=fwhm, masked=[*masked, *around], robust=robust)
             beyond = region & ~masked_places(grid, around)
             if _has_lobes(now, less, noise.sigma * np.sqrt(noise.spread), beyond):
@@ -105,7 +103,7 @@ def clear_lobes(
         return Cleared(flux_map, ())
     values = now.flux.copy()
     for _, place, having in bright:
-        core = masked_places(grid, [(*place, _CORE * fwhm)])
+        core = masked_places(grid, [(*place, NEAREST * fwhm)])
         values[core] = having.flux[core]
     bright.sort(key=lambda one: -one[0])
     return Cleared(replace(flux_map, flux=values), tuple(place for _, place, _ in bright))

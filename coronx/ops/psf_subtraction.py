@@ -117,15 +117,17 @@ def subtract_psf(
     # Memory for the results is taken after what the fit needed for a while is given back.
     blocks = SubtractionBlocks(targets, ready, len(counts), with_model=with_model)
     fewest = np.full(len(counts), np.iinfo(np.int64).max)
-    pairs = [pair_weights(groups, zone, len(counts)) for zone in range(len(ready.zones))]
+    pairs: list[list[Array]] = []  # what targets share, by zone and group
+    if propagate:
+        pairs = [pair_weights(groups, zone, len(counts)) for zone in range(len(ready.zones))]
     for number, group in enumerate(groups):
         planes = list(group.planes)
         asked = [counts[k] for k in planes]
         if shifts is not None and group.whole is not None:
             blocks.put_moved(group, shifts)
         chosen_here = ready.chosen[:, group.targets[0]]
-        for prepared, fit, own, weights in zip(
-            ready.zones, group.zones, chosen_here, pairs, strict=True
+        for zone, (prepared, fit, own) in enumerate(
+            zip(ready.zones, group.zones, chosen_here, strict=True)
         ):
             if fit.basis is None:
                 blocks.put_nothing(group, fit)
@@ -142,7 +144,7 @@ def subtract_psf(
                     references.err,
                     truncate=asked,
                     known=ready.known,
-                    in_common=weights[number],
+                    in_common=pairs[zone][number],
                 )
                 blocks.put_errors(group, fit, noise)
                 continue

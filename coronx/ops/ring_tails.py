@@ -148,7 +148,7 @@ def _local_scale(
     alone = np.maximum(count * one * 0.5 * expected, 1.0)
     differ = np.maximum(between - expected * (1.0 + 2.0 * np.sqrt(2.0 / alone)), 0.0)
     differ[unknown] = 0.0
-    number, total = (annulus.without_own(sectors.sums(kind), kind) for kind in (each, square))
+    number, total = annulus.without_own(number, each), annulus.without_own(total, square)
     values = np.where(narrow & ~unknown, np.maximum(number, 0.0) * one, 0.0)
     # Of the annulus's mean: how uncertain rings are is told elsewhere.
     local = np.maximum(total, 0.0) / np.maximum(number, 1.0) / np.where(unknown, 1.0, mean)

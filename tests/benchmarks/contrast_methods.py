@@ -27,7 +27,6 @@ __all__ = [
     "PADDING",
     "Subtract",
     "colored",
-    "with_color",
     "with_coronx",
     "with_pyklip",
     "with_vip",
@@ -100,12 +99,18 @@ def with_coronx(
     edges: Sequence[float] = EDGES,
     sectors: int = 1,
     padding: float = PADDING,
+    color: bool = False,
 ) -> np.ndarray:
-    """`subtract_psf` in annuli and sectors about `CENTER`; the whole frame without edges."""
+    """`subtract_psf` in annuli and sectors about `CENTER`; the whole frame without edges.
+
+    With `color`, what a star's colour changes is one more reference.
+    """
+    stack = _images(references)
+    stack = colored(stack) if color else stack
     return subtract_psf(
         _images(targets),
-        _images(references),
-        truncate=range(1, len(references) + 1),
+        stack,
+        truncate=range(1, len(stack.data) + 1),
         zones=annular_zones(
             targets.shape[1:], CENTER, edges=edges, sectors=sectors, padding=padding, smallest=FWHM
         ),
@@ -113,24 +118,9 @@ def with_coronx(
     ).residual
 
 
-def with_color(
-    targets: np.ndarray,
-    references: np.ndarray,
-    *,
-    edges: Sequence[float] = EDGES,
-    sectors: int = 1,
-    padding: float = PADDING,
-) -> np.ndarray:
-    """`with_coronx`, what a star's colour changes as one more reference."""
-    more = colored(_images(references)).data
-    return with_coronx(targets, more, edges=edges, sectors=sectors, padding=padding)
-
-
 def colored(references: Images, used: np.ndarray | None = None) -> Images:
     """Return references with that of colour, which is made of those `used`."""
-    added = color_reference(references, CENTER, change=COLOR_CHANGE, used=used)
-    pairs = ((getattr(one, name) for one in (references, added)) for name in ("data", "err", "bad"))
-    return Images(*(np.concatenate(list(pair)) for pair in pairs))
+    return references.joined(color_reference(references, CENTER, change=COLOR_CHANGE, used=used))
 
 
 def _images(data: np.ndarray) -> Images:
@@ -150,14 +140,14 @@ def _quiet():
 
 METHODS: Mapping[str, Subtract] = MappingProxyType(
     {
-        "coronx, 3 annuli, colour": with_color,
+        "coronx, 3 annuli, colour": partial(with_coronx, color=True),
         "coronx, 3 annuli": with_coronx,
         "coronx, 2 annuli": partial(with_coronx, edges=EDGES[1:], padding=10.5 * FWHM),
         "coronx, 3 annuli x 8 sectors": partial(
             with_coronx, edges=(12.5 * FWHM, 25 * FWHM), sectors=8, padding=FWHM
         ),
         "coronx, whole frame": partial(with_coronx, edges=()),
-        "coronx, whole frame, colour": partial(with_color, edges=()),
+        "coronx, whole frame, colour": partial(with_coronx, edges=(), color=True),
         "VIP pca": with_vip,
         "VIP pca, spat-mean": partial(with_vip, scaling="spat-mean"),
         "pyKLIP, 5 annuli x 4 sectors": with_pyklip,

@@ -169,11 +169,7 @@ def _with(references: Images, target: Images, move: np.ndarray) -> Images:
     Its bad pixels take values of their neighbours before it is moved, and stay bad.
     """
     whole = filled(target.data.astype(np.float64), target.good)[0]
-    return Images(
-        np.concatenate([references.data, shift_image(whole, move)[None]]),
-        np.concatenate([references.err, target.err]),
-        np.concatenate([references.bad, target.bad]),
-    )
+    return references.joined(Images(shift_image(whole, move)[None], target.err, target.bad))
 
 
 def _exposed(
